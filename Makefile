@@ -1,0 +1,58 @@
+# make demo: a project from nothing to results.   make test: every test.
+# Both make .venv first, with uv where it is installed and with venv and pip otherwise.
+
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+BOOTSTRAP_PYTHON ?= python3
+DEMO ?= build/demo
+ifdef PIP_FIND_LINKS
+# uv looks for packages where pip was told to look.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+endif
+
+.PHONY: setup demo test projects lint format benchmark clean
+
+setup: .venv/.ready ## Make .venv with mlmw and the tools of its development
+
+.venv/.ready: pyproject.toml
+	@echo "Making .venv ..."
+	@if command -v uv > /dev/null; then \
+	  uv venv --quiet --allow-existing --python $(BOOTSTRAP_PYTHON) .venv && \
+	  uv pip install --quiet --compile-bytecode --python .venv -e ".[dev]"; \
+	else \
+	  $(BOOTSTRAP_PYTHON) -m venv .venv && \
+	  $(BIN)/python -m pip install --quiet -e ".[dev]"; \
+	fi
+	@touch $@
+
+demo: setup ## Make a project, set it up, train it, report its results
+	@test -d $(DEMO) || $(BIN)/mlmw new $(DEMO) --name "My project" --recipe tabular --defaults
+	@echo "Setting the project up ..."
+	@$(MAKE) --no-print-directory -C $(DEMO) setup
+	@$(MAKE) --no-print-directory -C $(DEMO) train report
+	@echo
+	@echo "The project is in $(DEMO): begin with its README.md, which now shows these results."
+
+test: setup lint projects ## Run every test
+	$(BIN)/python -m pytest -n auto
+
+projects: setup ## Set up a project for every combination of recipes
+	@$(BIN)/python tests/projects.py
+
+lint: setup ## Check style and types
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+
+format: setup ## Mend what can be mended by itself
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+benchmark: setup ## Time mlmw new against copier copy
+	$(BIN)/python benchmarks/new.py
+
+clean: ## Remove what the other targets made
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache

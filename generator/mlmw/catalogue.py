@@ -1,0 +1,66 @@
+"""The catalogue of recipes: each is one folder below recipes/, described by its recipe.yml."""
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlmw.errors import Refusal
+from mlmw.template import template_root
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One layer of a project, with the fields of its recipe.yml."""
+
+    name: str
+    title: str
+    summary: str
+    kind: str
+    implicit: bool
+    requires: list[str]
+    dependencies: list[str]
+    dev_dependencies: list[str]
+    commands: dict[str, str]
+    files: list[str]
+
+    @property
+    def joins(self) -> str:
+        """When an implicit recipe is part of a project, in words."""
+        return f"joins by itself when no other {self.kind} recipe is chosen"
+
+
+def load_catalogue(root: Path | None = None) -> list[Recipe]:
+    """Read every recipe, in the order in which copier.yml includes them."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    root = root or template_root()
+    config = (root / "copier.yml").read_text(encoding="utf-8")
+    recipes = []
+    for path in re.findall(r"!include (recipes/\S+)", config):
+        (fields,) = yaml.load((root / path).read_text(encoding="utf-8"), Loader=loader)
+        recipes.append(Recipe(**fields))
+    return recipes
+
+
+def find(name: str, catalogue: Sequence[Recipe]) -> Recipe:
+    """The recipe of this name; raises `Refusal` with the nearest name and the list."""
+    names = [recipe.name for recipe in catalogue]
+    if name in names:
+        return catalogue[names.index(name)]
+    nearest = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    question = f"did you mean {nearest[0]!r}? " if nearest else ""
+    raise Refusal(f"recipe {name!r}", "no such recipe", f"{question}recipes: {', '.join(names)}")
+
+
+def choose(names: Iterable[str], catalogue: Sequence[Recipe]) -> list[str]:
+    """Check the chosen names and put them into the catalogue's order, each once."""
+    chosen = set()
+    for name in names:
+        recipe = find(name, catalogue)
+        if recipe.implicit:
+            raise Refusal(f"recipe {name!r}", f"it {recipe.joins}", "leave it out")
+        chosen.add(name)
+    return [recipe.name for recipe in catalogue if recipe.name in chosen]

@@ -1,0 +1,194 @@
+"""`mlmw new`: check, render into a hidden folder, commit, rename once, say what is next."""
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from mlmw import catalogue, checks, git, target, tree
+from mlmw.errors import MlmwError, Refusal
+from mlmw.template import template_root
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line said besides PATH; `None` and empty mean: not given."""
+
+    recipes: Sequence[str] = ()
+    name: str | None = None
+    package: str | None = None
+    description: str | None = None
+    author: str | None = None
+    email: str | None = None
+    licence: str | None = None
+    python: str | None = None
+    ask: bool = False
+    with_git: bool = True
+
+
+def checked_answers(options: Options, folder_name: str) -> dict[str, Any]:
+    """The answers that the command line gives, by the names of copier.yml's questions."""
+    answers: dict[str, Any] = {}
+    if options.name is None:
+        name = checks.project_name("PATH's name", folder_name)
+        what = "PATH's name"
+    else:
+        name = checks.project_name("--name", options.name)
+        what = "--name"
+    answers["project_name"] = name
+    if options.package is None:
+        checks.derived_package(what, name)
+    else:
+        value = checks.single_line("--package", options.package)
+        what = f"--package {value!r}"
+        answers["package"] = checks.package(what, value, "choose another name")
+    for question in ("description", "author"):
+        text = getattr(options, question)
+        if text is not None:
+            answers[question] = checks.single_line(f"--{question}", text)
+    if options.email is not None:
+        answers["email"] = checks.email(options.email)
+    if options.licence is not None:
+        answers["licence"] = checks.one_of("--licence", options.licence, checks.LICENCES)
+    if options.python is not None:
+        version = checks.one_of("--python", options.python, checks.PYTHON_VERSIONS)
+        answers["python_version"] = version
+    if options.recipes:
+        names = [name.strip() for value in options.recipes for name in value.split(",")]
+        answers["recipes"] = catalogue.choose(names, catalogue.load_catalogue())
+    return answers
+
+
+def new(given_path: str, options: Options) -> None:
+    """Make a project and print its tree and the next commands."""
+    place = target.check(given_path)
+    answers = checked_answers(options, place.name)
+    with _tidy_when_told_to_stop(), target.staging(place) as folder:
+        answers = _render(folder, answers, options)
+        notes = _commit(folder, place, answers) if options.with_git else []
+        target.publish(folder, place)
+    _print_tree(place.path, place.given)
+    print(f"\n{_summary('Made', place.path, answers)}")
+    for note in notes:
+        print(f"Note: {note}")
+    print(f"\n{_next_commands(place, answers)}")
+
+
+def preview(given_path: str, options: Options) -> None:
+    """Print the tree that `new` would make; write nothing outside the system's temporary folder."""
+    place = target.check(given_path)
+    answers = checked_answers(options, place.name)
+    with _tidy_when_told_to_stop(), tempfile.TemporaryDirectory(prefix="mlmw-") as temporary:
+        folder = Path(temporary) / "project"
+        answers = _render(folder, answers, options)
+        _print_tree(folder, place.given)
+        print(f"\n{_summary('Would make', folder, answers)}")
+    print("Dry run: nothing was written.")
+
+
+def _render(folder: Path, answers: Mapping[str, Any], options: Options) -> dict[str, Any]:
+    """Render the template; at a terminal ask for what is open, offering what Git knows."""
+    git.drop_redirections()
+    given = dict(answers)
+    offered: dict[str, Any] = {}
+    if options.ask:
+        if options.name is None:
+            offered["project_name"] = given.pop("project_name")
+        offered |= _offered_identity(folder.parent)
+    from mlmw.render import render
+
+    try:
+        return render(template_root(), folder, given, offered, options.ask)
+    except ValueError as error:  # answers that only fail together, or come from Copier's settings
+        why = " ".join(str(error).split())
+        if not why.startswith(("Validation error", "Invalid choice")):
+            raise
+        raise Refusal("answers", why, "start again with other answers") from None
+    except OSError as error:
+        if error.errno is None:  # Jinja's TemplateNotFound: no trouble with the disk
+            raise
+        why = f"it could not be written ({error.strerror})"
+        raise MlmwError(f"file {error.filename!r}", why, "nothing was made") from None
+
+
+def _offered_identity(folder: Path) -> dict[str, str]:
+    """Author and e-mail address as Git knows them, if they would be accepted."""
+    offered = {}
+    known = git.identity(folder)
+    with contextlib.suppress(KeyError, Refusal):
+        offered["author"] = checks.single_line("user.name", known["name"])
+    with contextlib.suppress(KeyError, Refusal):
+        offered["email"] = checks.email(known["email"])
+    return offered
+
+
+def _commit(folder: Path, place: target.Target, answers: Mapping[str, Any]) -> list[str]:
+    """Make the first commit; a project without one is still a project, so this only notes why."""
+    later = "when you want a repository: git init && git add . && git commit"
+    if not git.available():
+        return [f"git was not found, so there is no first commit; {later}"]
+    message = f"Start {answers['project_name']} with mlmw"
+    try:
+        git.first_commit(folder, message, answers["author"], answers["email"])
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = (getattr(error, "stderr", None) or str(error)).split("\n")[0]
+        return [f"git made no first commit ({said}); {later}"]
+    outer = git.enclosing(place.ancestor)
+    if outer:
+        return [f"the project is a repository of its own inside that of {outer}"]
+    return []
+
+
+def _print_tree(folder: Path, label: str) -> None:
+    print(f"{label.rstrip('/' + os.sep)}/")
+    try:
+        "├└│".encode(sys.stdout.encoding or "ascii")
+        plain = False
+    except UnicodeEncodeError:
+        plain = True
+    for line in tree.draw(folder, plain):
+        print(line)
+
+
+def _summary(verb: str, folder: Path, answers: Mapping[str, Any]) -> str:
+    recipes = ", ".join(answers["recipes"]) or "none"
+    files = tree.count_files(folder)
+    return f"{verb} {files} files: package {answers['package']}, recipes: {recipes}."
+
+
+def _next_commands(place: target.Target, answers: Mapping[str, Any]) -> str:
+    return "\n".join(
+        [
+            "Next:",
+            f"  cd {shlex.quote(place.given)}",
+            "  make setup",
+            "  make test",
+            "  make train",
+            f"Without make: python -m {answers['package']} train; README.md has a line for each.",
+        ]
+    )
+
+
+@contextlib.contextmanager
+def _tidy_when_told_to_stop() -> Iterator[None]:
+    """Let a polite kill or a closed terminal end the program like Ctrl-C, tidying up."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    wanted = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
+    numbers = [number for number in wanted if number is not None]
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,74 @@
+"""Rendering the template with Copier, in this process and without its output.
+
+Copier is imported here only, and inside the function: that takes longer than all checks together.
+"""
+
+import contextlib
+import gc
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+# pip compiles the Python files of an installed template, and Copier would copy what it finds.
+EXCLUDED = ("__pycache__", "*.pyc")
+
+
+def render(
+    root: Path,
+    folder: Path,
+    data: Mapping[str, Any],
+    user_defaults: Mapping[str, Any] | None = None,
+    ask: bool = False,
+) -> dict[str, Any]:
+    """Render the template at `root` into `folder`; returns all answers.
+
+    Args:
+        root: the template; of a Git checkout its working state counts, not its last tag.
+        folder: where to render; it may exist.
+        data: answers already given. Nobody is asked for them.
+        user_defaults: other defaults for what is asked.
+        ask: ask the remaining questions at the terminal, or else take their defaults.
+
+    Raises whatever Copier raises; `ValueError` for an answer that the template refuses.
+    """
+    gc_was_enabled = gc.isenabled()
+    gc.disable()  # nearly all objects stay, and looking for others takes a while
+    try:
+        import copier
+        from copier.errors import DirtyLocalWarning, ShallowCloneWarning
+
+        with warnings.catch_warnings(), _without_needless_git(root):
+            warnings.simplefilter("ignore", DirtyLocalWarning)
+            warnings.simplefilter("ignore", ShallowCloneWarning)
+            worker = copier.run_copy(
+                str(root),
+                folder,
+                data=dict(data),
+                user_defaults=dict(user_defaults or {}),
+                defaults=not ask,
+                exclude=EXCLUDED,
+                vcs_ref="HEAD",
+                quiet=True,
+                unsafe=False,
+            )
+        return dict(worker.answers.combined)
+    finally:
+        if gc_was_enabled:
+            gc.enable()
+
+
+@contextlib.contextmanager
+def _without_needless_git(root: Path) -> Iterator[None]:
+    """Hide git from Copier where the template is a plain folder, as in an installed mlmw.
+
+    Copier would start git once for each file that it writes, to keep the index of a repository in
+    step, and here is none yet. That is a sixth of the time of `mlmw new`.
+    """
+    if (root / ".git").exists():
+        yield
+        return
+    from plumbum import local
+
+    with local.env(PATH=""):
+        yield

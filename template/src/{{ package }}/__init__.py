@@ -1,0 +1,1 @@
+"""What produces: data, models, training, and the commands that run them."""

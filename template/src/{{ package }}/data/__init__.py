@@ -1,0 +1,1 @@
+"""Loading, validating and splitting data: one module per workload."""

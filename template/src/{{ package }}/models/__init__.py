@@ -1,0 +1,1 @@
+"""Model definitions, and how they are saved and loaded: one module per workload."""

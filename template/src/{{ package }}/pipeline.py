@@ -1,0 +1,62 @@
+"""From a configuration to a run, and from a run to a model: the same for every workload."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from . import tracking, workloads
+from .runs import Run, finished_runs
+from .utils.artifacts import sha256_folder, write_text
+from .utils.config import BaseConfig, load_config
+from .utils.errors import UserError
+from .utils.records import format_examples
+
+
+def train_run(name: str, config: BaseConfig) -> Run:
+    """Prepare, train, save and evaluate; a failure leaves no run behind."""
+    workload = workloads.load(name)
+    data = workload.prepare(config)
+    run = tracking.start(name, config)
+    try:
+        model = workload.train(config, data, run)
+        model.save(run.model)
+        write_text(run.folder / "examples.jsonl", format_examples(workload.examples(data)))
+        run.finish(
+            workload.evaluate(model, data, run.figures),
+            workload=name,
+            seed=config.seed,
+            data_sha256=data.sha256,
+            primary_metric=workload.primary_metric(config),
+        )
+    except BaseException:
+        shutil.rmtree(run.folder)
+        raise
+    tracking.record(run)
+    return run
+
+
+def find_run(name: str, folder: Path | None = None) -> Run:
+    """Return the run in `folder`, by default the workload's newest; a UserError without one."""
+    workloads.load(name)
+    runs = [Run(folder)] if folder else finished_runs(name)
+    if not runs:
+        raise UserError(f"{name}: no finished run yet; run the `train` command first")
+    return runs[0]
+
+
+def load_model(run: Run) -> workloads.FittedModel:
+    """Load a run's model; a UserError where its files are not those that the run saved."""
+    metadata = run.metadata
+    if sha256_folder(run.model) != metadata["model_sha256"]:
+        raise UserError(f"{run.model}: differs from what the run saved; restore it or train again")
+    return workloads.load(metadata["workload"]).Model.load(run.model)
+
+
+def evaluate_run(run: Run) -> dict[str, Any]:
+    """Evaluate a run's model on the data that it held out; a UserError where they changed."""
+    model, metadata = load_model(run), run.metadata
+    workload = workloads.load(metadata["workload"])
+    data = workload.prepare(load_config(workload.Config, run.folder / "config.toml"))
+    if data.sha256 != metadata["data_sha256"]:
+        raise UserError(f"{run.folder}: the data has changed since this run; train again")
+    return workload.evaluate(model, data)

@@ -1,0 +1,84 @@
+"""A run is a folder: everything that one training left behind, readable without this code."""
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from .utils.artifacts import read_json, sha256_folder, write_json, write_text
+from .utils.config import BaseConfig, dump_config
+
+RUNS = Path("experiments/runs")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder with config.toml, model/, figures/, examples.jsonl, metrics.json, metadata.json.
+
+    metadata.json is written last: a run without it was interrupted and is not used.
+    """
+
+    folder: Path
+
+    @classmethod
+    def create(cls, workload: str, config: BaseConfig) -> Self:
+        """Make the folder of a new run, named after its workload and the time in UTC."""
+        now = datetime.now(UTC)
+        run = cls(RUNS / f"{workload}-{now:%Y%m%d-%H%M%S-%f}")
+        run.model.mkdir(parents=True)
+        run.figures.mkdir()
+        write_text(run.folder / "config.toml", dump_config(config))
+        return run
+
+    @property
+    def model(self) -> Path:
+        """The folder of the saved model."""
+        return self.folder / "model"
+
+    @property
+    def figures(self) -> Path:
+        """The folder of the pictures, which are PNG."""
+        return self.folder / "figures"
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Workload, seed, hashes, commit, versions; a UserError where the run is not finished."""
+        return read_json(self.folder / "metadata.json")
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """What was measured on test data, and for the baseline beside it."""
+        return read_json(self.folder / "metrics.json")
+
+    def log(self, step: int, **metrics: float) -> None:
+        """Append the metrics of one step, such as an epoch, to history.jsonl."""
+        with (self.folder / "history.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **metrics}) + "\n")
+
+    def finish(self, metrics: dict[str, Any], **facts: Any) -> None:
+        """Write the metrics, then the metadata: from here on the run counts."""
+        write_json(self.folder / "metrics.json", metrics)
+        facts["finished"] = datetime.now(UTC).isoformat()
+        facts["model_sha256"] = sha256_folder(self.model)
+        facts["git"] = {"commit": git("rev-parse", "HEAD"), "changes": git("status", "--short")}
+        facts["system"] = {"python": platform.python_version(), "platform": platform.platform()}
+        packages = {found.name: found.version for found in importlib.metadata.distributions()}
+        write_json(self.folder / "metadata.json", facts | {"packages": packages})
+
+
+def finished_runs(workload: str) -> list[Run]:
+    """Return the finished runs of a workload, the newest first."""
+    return [Run(path.parent) for path in sorted(RUNS.glob(f"{workload}-*/metadata.json"))][::-1]
+
+
+def git(*arguments: str) -> str | None:
+    """Return what git answers; None without git and outside a repository."""
+    try:
+        command = ["git", *arguments]
+        return subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL).strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

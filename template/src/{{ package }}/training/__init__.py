@@ -1,0 +1,1 @@
+"""Training and evaluation: one module per workload, each satisfying workloads.Workload."""

@@ -1,0 +1,1 @@
+"""What every workload shares: configuration, artifacts, records, plots, logging."""

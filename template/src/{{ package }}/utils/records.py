@@ -1,0 +1,69 @@
+"""Examples in, predictions out: CSV with a header, or JSON lines."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from .config import explain
+from .errors import UserError
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """Read a file as it is; in CSV an empty cell is a missing value, and a list is JSON.
+
+    A UserError tells of a file that is missing, of another format, or damaged.
+    """
+    if path.suffix not in (".csv", ".jsonl"):
+        raise UserError(f"{path}: unknown format; its name must end in .csv or .jsonl")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        if path.suffix == ".jsonl":
+            return [json.loads(line) for line in text.split("\n") if line.strip()]
+        rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        return [{name: _cell(cell) for name, cell in row.items() if name} for row in rows]
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"{path}: cannot be read as {path.suffix[1:]}: {error}") from None
+
+
+def validate(records: Iterable[Any], example_type: type[Any], source: object) -> list[Any]:
+    """Turn records into `example_type`, a dataclass; what it does not name is ignored.
+
+    A UserError names the source, the row (the first after the header is row 1) and the column.
+    """
+    adapter, examples = TypeAdapter(example_type), []
+    for row, record in enumerate(records, start=1):
+        try:
+            examples.append(adapter.validate_python(record))
+        except ValidationError as error:
+            raise UserError(f"{source}, row {row}: {explain(error)}") from None
+    if not examples:
+        raise UserError(f"{source}: holds no example")
+    return examples
+
+
+def format_examples(examples: Sequence[Any]) -> str:
+    """Return examples as JSON lines, which can be read and validated again."""
+    records = TypeAdapter(list[Any]).dump_python(list(examples), mode="json", by_alias=True)
+    return "".join(json.dumps(record, allow_nan=False) + "\n" for record in records)
+
+
+def format_predictions(predictions: Sequence[Any], suffix: str) -> str:
+    """Return predictions as JSON lines, or as CSV with one column per probability."""
+    if suffix == ".jsonl":
+        return "".join(json.dumps(vars(one), allow_nan=False) + "\n" for one in predictions)
+    labels = list(predictions[0].probabilities or {})
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["prediction", *(f"probability_{label}" for label in labels)])
+    for one in predictions:
+        writer.writerow([one.prediction, *(one.probabilities[label] for label in labels)])
+    return text.getvalue()
+
+
+def _cell(text: str | None) -> Any:
+    return json.loads(text) if text and text.startswith("[") else text or None

@@ -1,0 +1,82 @@
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mlmw import cli
+from mlmw.template import template_root
+
+SCREENS = Path(__file__).parent / "screens"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-screens", action="store_true", help="write what tests/screens should hold"
+    )
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+
+Mlmw = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder, and nothing of the user's own settings."""
+    for name in [name for name in os.environ if name.startswith(("GIT_", "COPIER_"))]:
+        monkeypatch.delenv(name)
+    settings = tmp_path / "copier-settings.yml"
+    settings.write_text("{}\n", encoding="utf-8")  # Copier refuses an empty file
+    monkeypatch.setenv("COPIER_SETTINGS_PATH", str(settings))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    monkeypatch.delenv("EMAIL", raising=False)
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def mlmw(capfd: pytest.CaptureFixture[str]) -> Mlmw:
+    """Runs a command line in this process."""
+
+    def run(*arguments: str) -> Result:
+        capfd.readouterr()
+        code = cli.run(arguments)
+        return Result(code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def screen(pytestconfig: pytest.Config) -> Callable[[str, str], None]:
+    """Holds a whole output against the file of that name below tests/screens."""
+
+    def check(name: str, text: str) -> None:
+        path = SCREENS / name
+        if pytestconfig.getoption("update_screens"):
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8")
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return template_root()
+
+
+def snapshot(folder: Path) -> dict[str, bytes | None]:
+    """Every path below a folder, with a file's content."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+    }

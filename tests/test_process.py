@@ -1,0 +1,178 @@
+"""`mlmw` as a process of its own: killed, interrupted, at a terminal, without heavy imports."""
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+MLMW = [sys.executable, "-m", "mlmw"]
+NEW = [*MLMW, "new", "deep/my-project", "--defaults"]
+
+
+def start_until_rendering(here: Path) -> tuple[subprocess.Popen[bytes], Path]:
+    """Start `mlmw new` and wait until its hidden folder has files; returns that folder."""
+    process = subprocess.Popen(NEW, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        hidden = [path for path in here.iterdir() if path.name.startswith(".my-project.mlmw-")]
+        if hidden and any(hidden[0].iterdir()):
+            return process, hidden[0]
+    raise AssertionError(f"never seen rendering: {process.communicate()}")
+
+
+@pytest.mark.parametrize(
+    ("signal_name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)]
+)
+def test_told_to_stop(signal_name: str, code: int, here: Path) -> None:
+    process, _ = start_until_rendering(here)
+    process.send_signal(getattr(signal, signal_name))
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert list(here.iterdir()) == []
+    message = b"error: interrupted: nothing half-made is left; run it again\n"
+    assert err == (message if signal_name == "SIGINT" else b"")
+
+
+def test_killed(here: Path) -> None:
+    process, hidden = start_until_rendering(here)
+    process.kill()
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    assert list(here.iterdir()) == [hidden]
+
+
+def test_killed_at_any_time(here: Path) -> None:
+    started = time.monotonic()
+    subprocess.run([*MLMW, "new", "whole", "--defaults"], check=True, stdout=subprocess.DEVNULL)
+    whole_time = time.monotonic() - started
+    modules = len(list(Path("whole").rglob("*.py")))
+    for part in (0.5, 0.7, 0.8, 0.9, 1.0):
+        process = subprocess.Popen(NEW, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(whole_time * part)
+        process.kill()
+        process.wait()
+        project = here / "deep" / "my-project"
+        if project.exists():  # then it is whole
+            assert (project / ".git" / "refs" / "heads" / "main").is_file()
+            assert len(list(project.rglob("*.py"))) == modules
+            project.rename(here / f"done-{part}")
+
+
+def run_at_terminal(command: list[str], dialogue: list[tuple[str, bytes]]) -> tuple[int, str]:
+    """Run a command at a pseudo-terminal, giving each reply once its question is on the screen."""
+    child, descriptor = pty.fork()
+    if child == 0:
+        os.environ["TERM"] = "xterm"
+        os.execv(command[0], command)
+    output, seen = b"", 0
+    waiting = list(dialogue)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and select.select([descriptor], [], [], 30)[0]:
+        try:
+            chunk = os.read(descriptor, 65536)
+        except OSError:  # the other end is closed
+            break
+        output += chunk
+        if b"\x1b[6n" in chunk:  # prompt_toolkit asks where the cursor is
+            os.write(descriptor, b"\x1b[1;1R")
+        if waiting and waiting[0][0].encode() in output[seen:]:
+            os.write(descriptor, waiting.pop(0)[1])
+            seen = len(output)
+    os.close(descriptor)
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), output.decode(errors="replace")
+
+
+@pytest.fixture(scope="module")
+def questions(root: Path) -> list[str]:
+    """What Copier asks, in its order."""
+    source = (root / "copier.yml").read_text(encoding="utf-8").replace("!include", "")
+    return [
+        question["help"]
+        for question in yaml.safe_load(source).values()
+        if isinstance(question, dict) and "help" in question
+    ]
+
+
+def test_questions_at_a_terminal(here: Path, questions: list[str]) -> None:
+    Path(os.environ["GIT_CONFIG_GLOBAL"]).write_text(
+        "[user]\nname = Ada Lovelace\nemail = ada@example.org\n"
+    )
+    accept = [(question, b"\r") for question in questions[:-1]]
+    choose_the_first = (questions[-1].partition(".")[0], b" \r")
+    dialogue = [("Which folder", b"my-project\r"), *accept, choose_the_first]
+    code, output = run_at_terminal([*MLMW, "new"], dialogue)
+    assert code == 0, output
+    stored = yaml.safe_load((here / "my-project" / ".copier-answers.yml").read_text())
+    assert stored["author"] == "Ada Lovelace"
+    assert stored["email"] == "ada@example.org"
+    assert (stored["project_name"], stored["package"]) == ("my-project", "my_project")
+    assert stored["recipes"] == ["tabular"]
+    assert (here / "my-project" / ".git").is_dir()
+
+
+def test_control_c_at_a_question(here: Path, questions: list[str]) -> None:
+    dialogue = [(questions[0], b"\r"), (questions[1], b"\x03")]
+    code, output = run_at_terminal([*MLMW, "new", "my-project"], dialogue)
+    assert code == 130, output
+    assert "Traceback" not in output
+    assert list(here.iterdir()) == []
+
+
+def test_answer_that_rules_out_another(here: Path, questions: list[str]) -> None:
+    dialogue = [(questions[0], b"\x15Torch\r")]
+    code, output = run_at_terminal([*MLMW, "new", "my-project"], dialogue)
+    assert code == 2, output
+    assert "error: answers: Validation error for question 'package': " in output
+    assert "Traceback" not in output
+    assert list(here.iterdir()) == []
+
+
+def test_given_options_are_not_asked(here: Path) -> None:
+    options = ["--name=N", "--package=pkg", "--description=D", "--author=A", "--email=a@b.org"]
+    more = ["--licence=none", "--python=3.13", "--recipe=tabular"]
+    code, output = run_at_terminal([*MLMW, "new", "my-project", *options, *more], [])
+    assert code == 0, output
+    assert "?" not in output.partition("Next:")[0]
+
+
+HEAVY = {"copier", "jinja2", "yaml", "questionary", "prompt_toolkit", "rich"}
+SHOW_IMPORTS = """
+import sys
+from mlmw.cli import run
+code = run(sys.argv[1:])
+print(sorted({name.partition(".")[0] for name in sys.modules} & HEAVY), code)
+""".replace("HEAVY", repr(HEAVY))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--help"], "[] 0"),
+        (["new", "--help"], "[] 0"),
+        (["--version"], "[] 0"),
+        (["recipes"], "['yaml'] 0"),
+        (["new", "torch"], "[] 2"),
+        (["new", "x", "--recipe", "nonsense"], "['yaml'] 2"),
+    ],
+)
+def test_heavy_imports_come_after_the_checks(arguments: list[str], expected: str) -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", SHOW_IMPORTS, *arguments], capture_output=True, text=True, check=True
+    )
+    assert process.stdout.splitlines()[-1] == expected
+
+
+def test_reader_that_stops_reading() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.run([*MLMW, "recipes"], stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (process.returncode, process.stderr) == (1, b"")

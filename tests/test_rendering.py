@@ -1,0 +1,190 @@
+"""Every combination of recipes as text: complete, the same each time, and as if written by hand."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from projects import ARTEFACTS, ROOT, combinations, label, layers
+from pytest_copie.plugin import Copie
+
+NAME = "Straße 7: Wärme & Kälte"
+PACKAGE = "strasse_7_warme_kalte"
+every_combination = pytest.mark.parametrize("recipes", combinations(), ids=label)
+
+
+def render(copie: Copie, **answers: object) -> dict[str, bytes]:
+    result = copie.copy(extra_answers=answers)
+    assert result.exception is None
+    assert result.project_dir is not None
+    files = {
+        path.relative_to(result.project_dir).as_posix(): path.read_bytes()
+        for path in result.project_dir.rglob("*")
+        if path.is_file()
+    }
+    # A checkout with changes is committed to a new hash for each render.
+    answers = re.sub(rb"_commit: .*\n", b"", files[".copier-answers.yml"])
+    return files | {".copier-answers.yml": answers}
+
+
+@pytest.fixture
+def rendered(copie: Copie, recipes: tuple[str, ...]) -> dict[str, bytes]:
+    return render(copie, recipes=list(recipes), project_name=NAME)
+
+
+@every_combination
+def test_two_renders_are_the_same(
+    copie: Copie, rendered: dict[str, bytes], recipes: tuple[str, ...]
+) -> None:
+    assert render(copie, recipes=list(recipes), project_name=NAME) == rendered
+
+
+@every_combination
+def test_exactly_the_declared_files(rendered: dict[str, bytes], recipes: tuple[str, ...]) -> None:
+    template = ROOT / "template"
+    names = {"{{ package }}": PACKAGE, "{{ _copier_conf.answers_file }}": ".copier-answers.yml"}
+    wanted = set()
+    for path in (file.relative_to(template) for file in template.rglob("*") if file.is_file()):
+        if not (str(path).startswith("{%") or ARTEFACTS & set(path.parts)):
+            found = re.sub(r"\{\{.*?\}\}", lambda name: names[name[0]], path.as_posix())
+            wanted.add(found.removesuffix(".jinja"))
+    wanted |= {
+        path.replace("my_project", PACKAGE) for layer in layers(recipes) for path in layer.files
+    }
+    assert set(rendered) == wanted | {"LICENSE"}
+
+
+@every_combination
+def test_no_trace_of_the_template(rendered: dict[str, bytes], recipes: tuple[str, ...]) -> None:
+    for path, content in rendered.items():
+        text = content.decode("utf-8")
+        for trace in ("my_project", "{%", "{#", "layer_files", "cookiecutter"):
+            assert trace not in text, f"{path}: {trace}"
+        # GitHub's own expressions are the only doubled braces.
+        assert "{{" not in re.sub(r"\$\{\{ [\w.]+ \}\}", "", text), path
+
+
+@every_combination
+def test_no_scars(rendered: dict[str, bytes], recipes: tuple[str, ...]) -> None:
+    for path, content in rendered.items():
+        text = content.decode("utf-8")
+        assert text.strip(), f"{path} is empty"
+        assert text.endswith("\n"), path
+        assert not text.endswith("\n\n"), path
+        assert "\n\n\n\n" not in text, path
+        assert path.endswith((".py", "LICENSE", ".ipynb")) or "\n\n\n" not in text, path
+        assert not re.search(r"[ \t]+$", text, flags=re.MULTILINE), path
+
+
+@every_combination
+def test_pyproject_is_the_one_source_of_dependencies(
+    rendered: dict[str, bytes], recipes: tuple[str, ...]
+) -> None:
+    project = tomllib.loads(rendered["pyproject.toml"].decode())["project"]
+    assert project["name"] == PACKAGE.replace("_", "-")
+    declared = set(project["dependencies"])
+    for layer in layers(recipes):
+        assert declared >= set(layer.dependencies)
+        assert set(project["optional-dependencies"]["dev"]) >= set(layer.dev_dependencies)
+    pinned = {
+        re.split(r"==", line)[0]
+        for line in rendered["envs/constraints.txt"].decode().splitlines()
+        if "==" in line
+    }
+    for requirement in [*declared, *project["optional-dependencies"]["dev"]]:
+        assert re.split(r"[<>=!\[; ]", requirement)[0].lower() in pinned, requirement
+
+
+@every_combination
+def test_text_files_of_machines_can_be_read(
+    rendered: dict[str, bytes], recipes: tuple[str, ...]
+) -> None:
+    for path, content in rendered.items():
+        if path.endswith((".yml", ".yaml")):
+            assert yaml.safe_load(content), path
+        if path.endswith(".toml"):
+            assert tomllib.loads(content.decode()), path
+
+
+@every_combination
+def test_less_than_a_thousand_lines_of_python(
+    rendered: dict[str, bytes], recipes: tuple[str, ...]
+) -> None:
+    if len(recipes) > 1:
+        return
+    lines = [
+        line
+        for path, content in rendered.items()
+        if path.startswith("src/")
+        for line in content.decode().splitlines()
+    ]
+    assert len(lines) < 1000
+
+
+@pytest.mark.parametrize("licence", ["MIT", "Apache-2.0", "BSD-3-Clause", "none"])
+def test_licence(copie: Copie, licence: str) -> None:
+    files = render(copie, licence=licence, author="Ada Lovelace")
+    project = tomllib.loads(files["pyproject.toml"].decode())["project"]
+    if licence == "none":
+        assert "LICENSE" not in files
+        assert "license" not in project
+        assert b"LICENSE" not in files["README.md"] + files["Dockerfile"]
+    else:
+        assert project["license"] == licence
+        assert {"MIT": b"MIT License", "Apache-2.0": b"Apache License"}.get(
+            licence, b"BSD 3-Clause License"
+        ) in files["LICENSE"]
+        assert licence == "Apache-2.0" or b"Copyright (c) Ada Lovelace" in files["LICENSE"]
+
+
+@pytest.mark.parametrize(
+    ("author", "email"),
+    [
+        ("Ada Lovelace", "ada@example.org"),
+        ("Ada", ""),
+        ("", "ada@example.org"),
+        ('Zoë "Z" \\ 😀', "z@example.org"),
+    ],
+)
+def test_author_and_description_may_hold_any_text(copie: Copie, author: str, email: str) -> None:
+    description = 'A "quoted" \\ text: 100 % #1 {braces} 😀'
+    files = render(copie, author=author, email=email, description=description)
+    project = tomllib.loads(files["pyproject.toml"].decode())["project"]
+    wanted = {"name": author} if author else {}
+    assert project["authors"] == [wanted | ({"email": email} if email else {})]
+    assert project["description"] == description
+    assert description in files["README.md"].decode()
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_python_version(copie: Copie, version: str) -> None:
+    files = render(copie, python_version=version)
+    assert (
+        tomllib.loads(files["pyproject.toml"].decode())["project"]["requires-python"]
+        == f">={version}"
+    )
+    assert f"FROM python:{version}-slim".encode() in files["Dockerfile"]
+    assert f'python-version: "{version}"'.encode() in files[".github/workflows/ci.yml"]
+    assert f"python={version}".encode() in files["envs/environment.yml"]
+
+
+@every_combination
+def test_no_formatting_depends_on_the_length_of_the_name(
+    copie: Copie, recipes: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Ruff finds nothing to change, however short or long the package is called."""
+    for package in ("x", "p" * 40):
+        result = copie.copy(extra_answers={"recipes": list(recipes), "package": package})
+        assert result.project_dir is not None
+        for check in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
+            outcome = subprocess.run(
+                [sys.executable, "-m", "ruff", *check, "."],
+                cwd=result.project_dir,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert outcome.returncode == 0, f"{package}:\n{outcome.stdout}"
