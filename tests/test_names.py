@@ -23,6 +23,7 @@ NAMES = {
     "Köln": "koln",
     "Ko\u0308ln": "koln",
     "Straße": "strasse",
+    "I\u015f\u0131k": "isik",
     "Ærø øl": "aero_ol",
     "Łódź": "lodz",
     "naïve Bayes": "naive_bayes",

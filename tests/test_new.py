@@ -216,7 +216,6 @@ def test_parents_made_in_vain_are_removed(
     assert snapshot(here) == {}
 
 
-@pytest.mark.filterwarnings("ignore::copier.errors.DirtyLocalWarning")
 def test_template_needs_no_trust(root: Path, here: Path) -> None:
     # `run_copy` itself refuses templates with tasks, migrations or extensions.
     run_copy(str(root), here / "project", defaults=True, unsafe=False, quiet=True, vcs_ref="HEAD")

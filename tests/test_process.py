@@ -67,10 +67,12 @@ def test_killed_at_any_time(here: Path) -> None:
 
 def run_at_terminal(command: list[str], dialogue: list[tuple[str, bytes]]) -> tuple[int, str]:
     """Run a command at a pseudo-terminal, giving each reply once its question is on the screen."""
-    child, descriptor = pty.fork()
-    if child == 0:
-        os.environ["TERM"] = "xterm"
-        os.execv(command[0], command)
+    descriptor, terminal = pty.openpty()
+    environment = os.environ | {"TERM": "xterm"}
+    process = subprocess.Popen(
+        command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment
+    )
+    os.close(terminal)
     output, seen = b"", 0
     waiting = list(dialogue)
     deadline = time.monotonic() + 60
@@ -86,8 +88,7 @@ def run_at_terminal(command: list[str], dialogue: list[tuple[str, bytes]]) -> tu
             os.write(descriptor, waiting.pop(0)[1])
             seen = len(output)
     os.close(descriptor)
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status), output.decode(errors="replace")
+    return process.wait(timeout=60), output.decode(errors="replace")
 
 
 @pytest.fixture(scope="module")

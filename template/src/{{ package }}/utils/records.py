@@ -24,8 +24,13 @@ def read_records(path: Path) -> list[dict[str, Any]]:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".jsonl":
             return [json.loads(line) for line in text.split("\n") if line.strip()]
-        rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        return [{name: _cell(cell) for name, cell in row.items() if name} for row in rows]
+        header, *rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row] or [[]]
+        if len(set(header)) < len(header):
+            raise ValueError("two columns have the same name")
+        for number, row in enumerate(rows, start=1):
+            if len(row) != len(header):
+                raise ValueError(f"row {number} has {len(row)} cells, the header {len(header)}")
+        return [dict(zip(header, map(_cell, row), strict=True)) for row in rows]
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read as {path.suffix[1:]}: {error}") from None
 
@@ -65,5 +70,5 @@ def format_predictions(predictions: Sequence[Any], suffix: str) -> str:
     return text.getvalue()
 
 
-def _cell(text: str | None) -> Any:
-    return json.loads(text) if text and text.startswith("[") else text or None
+def _cell(text: str) -> Any:
+    return json.loads(text) if text.startswith("[") else text or None
