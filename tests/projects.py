@@ -2,8 +2,8 @@
 
     python tests/projects.py
 
-renders each combination below `build/projects/` and runs its own set-up there. `make test` does this
-before the tests, which then need no network. A second run only touches what has changed.
+renders each combination below `build/projects/` and runs its own set-up there. `make test` does
+this before the tests, which then need no network. A second run only touches what has changed.
 """
 
 import itertools

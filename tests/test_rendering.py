@@ -120,6 +120,7 @@ def test_less_than_a_thousand_lines_of_python(
         for path, content in rendered.items()
         if path.startswith("src/")
         for line in content.decode().splitlines()
+        if line.strip()
     ]
     assert len(lines) < 1000
 

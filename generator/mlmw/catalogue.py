@@ -57,10 +57,11 @@ def find(name: str, catalogue: Sequence[Recipe]) -> Recipe:
 
 def choose(names: Iterable[str], catalogue: Sequence[Recipe]) -> list[str]:
     """Check the chosen names and put them into the catalogue's order, each once."""
+    choices = [recipe for recipe in catalogue if not recipe.implicit]
     chosen = set()
     for name in names:
-        recipe = find(name, catalogue)
-        if recipe.implicit:
-            raise Refusal(f"recipe {name!r}", f"it {recipe.joins}", "leave it out")
-        chosen.add(name)
+        for recipe in catalogue:
+            if recipe.implicit and recipe.name == name:
+                raise Refusal(f"recipe {name!r}", f"it {recipe.joins}", "leave it out")
+        chosen.add(find(name, choices).name)
     return [recipe.name for recipe in catalogue if recipe.name in chosen]

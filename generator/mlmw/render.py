@@ -10,9 +10,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-# pip compiles the Python files of an installed template, and Copier would copy what it finds.
-EXCLUDED = ("__pycache__", "*.pyc")
-
 
 def render(
     root: Path,
@@ -47,7 +44,6 @@ def render(
                 data=dict(data),
                 user_defaults=dict(user_defaults or {}),
                 defaults=not ask,
-                exclude=EXCLUDED,
                 vcs_ref="HEAD",
                 quiet=True,
                 unsafe=False,
