@@ -9,7 +9,8 @@ from conftest import Mlmw, snapshot
 
 from mlmw.catalogue import load_catalogue
 
-RECIPES = ", ".join(recipe.name for recipe in load_catalogue())
+RECIPES = ", ".join(recipe.name for recipe in load_catalogue() if not recipe.implicit)
+ALL_RECIPES = ", ".join(recipe.name for recipe in load_catalogue())
 OTHER = "choose another name"
 OTHER_NAME = "choose another name or give --package"
 TAKEN = "is taken by Python, the system or a dependency"
@@ -247,7 +248,7 @@ def test_unknown_recipe_in_the_catalogue(mlmw: Mlmw) -> None:
     result = mlmw("recipes", "tabula")
     assert (result.code, result.out) == (2, "")
     assert result.err == (
-        f"error: recipe 'tabula': no such recipe; did you mean 'tabular'? recipes: {RECIPES}\n"
+        f"error: recipe 'tabula': no such recipe; did you mean 'tabular'? recipes: {ALL_RECIPES}\n"
     )
 
 

@@ -53,8 +53,8 @@ def validate(records: Iterable[Any], example_type: type[Any], source: object) ->
 
 def format_examples(examples: Sequence[Any]) -> str:
     """Return examples as JSON lines, which can be read and validated again."""
-    records = TypeAdapter(list[Any]).dump_python(list(examples), mode="json", by_alias=True)
-    return "".join(json.dumps(record, allow_nan=False) + "\n" for record in records)
+    adapter = TypeAdapter(type(examples[0]))
+    return "".join(adapter.dump_json(one, by_alias=True).decode() + "\n" for one in examples)
 
 
 def format_predictions(predictions: Sequence[Any], suffix: str) -> str:

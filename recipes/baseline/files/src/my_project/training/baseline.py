@@ -1,4 +1,4 @@
-"""Train the baseline by gradient descent: `python -m my_project train baseline`."""
+"""Train the baseline: `python -m my_project train baseline`."""
 
 from pathlib import Path
 from typing import Any

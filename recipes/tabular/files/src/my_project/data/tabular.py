@@ -1,0 +1,143 @@
+"""Tabular data: what a configuration says about it, its checks, and its split into three parts."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import pandas as pd
+from pydantic import Field, model_validator
+from sklearn import model_selection
+from sklearn.datasets import load_breast_cancer
+
+from ..utils.config import BaseConfig
+from ..utils.errors import UserError
+from ..utils.records import read_records, validate
+from .rows import Kind, Kinds, make_row_type, to_table
+
+
+class Config(BaseConfig):
+    """The problem and the model; experiments/tabular.toml explains each key."""
+
+    path: Path | None = Field(default=None, strict=False)
+    task: Literal["classification", "regression"] = "classification"
+    target: str = "diagnosis"
+    positive: str = "malignant"
+    columns: Kinds = Field(default_factory=dict)
+    group: str | None = None
+    time: str | None = None
+    false_negative_cost: float = Field(default=10.0, gt=0)
+    false_positive_cost: float = Field(default=1.0, gt=0)
+    model: Literal["linear", "random_forest", "gradient_boosting", "svm", "neighbours"] = "linear"
+    folds: int = Field(default=5, ge=3)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.path and not self.columns:
+            raise ValueError("columns: name the columns of your file and their kinds")
+        if self.group and self.time:
+            raise ValueError("group, time: only one of them can decide the split")
+        if both := {self.target, self.group, self.time} & self.columns.keys():
+            raise ValueError(f"columns: {both} cannot be the target, group or time and a feature")
+        return self
+
+
+@dataclass(frozen=True)
+class Data:
+    """Three disjoint tables of features and target, in which a class is a position in `classes`.
+
+    Of two classes the second is the positive one; a regression has none.
+    """
+
+    train: pd.DataFrame
+    validation: pd.DataFrame
+    test: pd.DataFrame
+    examples: list[Any]  # of the test part
+    classes: list[str]
+    config: Config  # with the columns of the data filled in
+    sha256: str
+
+    def xy(self, part: pd.DataFrame) -> tuple[pd.DataFrame, Any]:
+        """Return the features (n, columns) and the target (n,) of a part."""
+        return part[list(self.config.columns)], part[self.config.target]
+
+
+def prepare(config: Config) -> Data:
+    """Load, check and split the data 60 : 20 : 20; nothing is fitted to them here.
+
+    A UserError where they are not as declared, or too few.
+    """
+    source = config.path or "breast cancer data"
+    records, content = _read(config.path)
+    columns = config.columns or {name: "numeric" for name in records[0] if name != config.target}
+    config = config.model_copy(update={"columns": columns})
+    label: Kind = "categorical" if config.task == "classification" else "numeric"
+    roles = {config.target: label, config.group: "categorical", config.time: "date"}
+    required = {name: kind for name, kind in roles.items() if name}
+    rows = validate(records, make_row_type(columns, required), source)
+    table, classes = to_table(rows, columns | required), list[str]()
+    counts = table[config.target].value_counts()
+    if len(counts) == 1:
+        raise UserError(f"{source}: column {config.target!r} holds one value only")
+    if config.task == "classification":
+        classes = sorted(counts.index, key=lambda name: (name == config.positive, name))
+        if counts.min() < 3 * config.folds:
+            raise UserError(f"{source}: class {counts.idxmin()!r} has too few rows to be split")
+        if len(classes) == 2 and config.positive != classes[1]:
+            raise UserError(f"positive: must be one of the classes in {source}: {classes}")
+        table[config.target] = table[config.target].map(classes.index)
+    if config.time:
+        table = table.sort_values(config.time, kind="stable")
+    rest, test = (table.iloc[rows] for rows in folds(table, config, 5)[-1])
+    train, validation = (rest.iloc[rows] for rows in folds(rest, config, 4)[-1])
+    folds(train, config, config.folds)  # which training will ask for
+    examples = [vars(rows[number]) for number in test.index[:5]]
+    examples = validate(examples, make_row_type(columns, {}), source)
+    sha256 = hashlib.sha256(content).hexdigest()
+    return Data(train, validation, test, examples, classes, config, sha256)
+
+
+def folds(part: pd.DataFrame, config: Config, count: int) -> list[tuple[Any, Any]]:
+    """Return the positions to fit on and to score on, for each fold of a cross-validation.
+
+    Classes keep their shares, groups stay together, and nothing is predicted from its future. A
+    UserError where there are too few rows or groups.
+    """
+    target, groups = part[config.target], part[config.group] if config.group else None
+    by_class = config.task == "classification"
+    if config.time:
+        splitter: Any = model_selection.TimeSeriesSplit(count - 1)  # rows are in order of time
+    else:
+        name = "Stratified" * by_class + "Group" * bool(config.group) + "KFold"
+        kind = getattr(model_selection, name)
+        splitter = kind(count, shuffle=True, random_state=config.seed)
+    try:
+        found = list(splitter.split(part, target, groups))
+    except ValueError as error:
+        raise UserError(f"the data cannot be split into {count} folds: {error}") from None
+    for rows in (rows for fold in found for rows in fold):
+        if by_class and target.iloc[rows].nunique() < target.nunique():
+            raise UserError(f"one of {count} folds misses a class; use fewer, or more data")
+    return found
+
+
+def _read(path: Path | None) -> tuple[list[dict[Any, Any]], bytes]:
+    """Return a file's records and bytes, without a path those of the breast cancer data.
+
+    Source: Street, Wolberg and Mangasarian, Nuclear feature extraction for breast tumor
+    diagnosis, 1993, in the copy that comes with scikit-learn.
+    """
+    if path is None:
+        bunch = load_breast_cancer(as_frame=True)
+        table = bunch.data.rename(columns=lambda name: name.replace(" ", "_"))
+        table["diagnosis"] = bunch.target_names[bunch.target]
+        return table.to_dict("records"), table.to_csv(lineterminator="\n").encode()
+    if path.suffix != ".parquet":
+        return read_records(path), path.read_bytes()
+    try:
+        content = path.read_bytes()
+        table = pd.read_parquet(io.BytesIO(content), dtype_backend="numpy_nullable").astype(object)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as parquet: {error}") from None
+    return table.where(table.notna(), None).to_dict("records"), content

@@ -1,0 +1,161 @@
+"""Evaluation: the model beats the baseline by far, and the numbers are what they are called."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn import datasets, metrics
+
+from my_project.commands import compare
+from my_project.data.rows import Kinds
+from my_project.data.tabular import Data, prepare
+from my_project.models import estimators
+from my_project.models.tabular import Model
+from my_project.runs import Run
+from my_project.training import tabular, tabular_evaluation
+from my_project.training.tabular import Config, evaluate, tune
+
+
+def write(path: Path, bunch: Any) -> Config:
+    """Write one of scikit-learn's data sets as a CSV file, and say what it holds."""
+    bunch.frame.to_csv(path, index=False)
+    columns: Kinds = dict.fromkeys(bunch.data.columns, "numeric")
+    return Config(path=path, target="target", columns=columns, folds=3)
+
+
+def fit(data: Data) -> Model:
+    return tabular.with_threshold(tune("linear", data, data.train).best_estimator_, data)
+
+
+@pytest.fixture
+def figures(tmp_path: Path) -> Path:
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    return folder
+
+
+def test_the_floor(trained: dict[str, Run]) -> None:
+    found = trained["tabular"].metrics
+    assert found["test"]["roc_auc"] >= 0.98
+    assert found["test"]["recall"] >= 0.93
+    assert found["test"]["brier"] < 0.05
+    assert found["baseline"]["roc_auc"] == 0.5
+    for name in ("roc_auc", "pr_auc", "balanced_accuracy", "f1"):
+        assert found["test"][name] > found["baseline"][name] + 0.3
+    for name in ("brier", "cost_per_row"):
+        assert found["test"][name] < found["baseline"][name] / 2
+
+
+def test_intervals_hold_the_estimate(trained: dict[str, Run]) -> None:
+    found = trained["tabular"].metrics
+    assert found["intervals"].keys() == found["test"].keys()
+    for name, (low, high) in found["intervals"].items():
+        assert low <= found["test"][name] <= high
+        assert low < high
+
+
+def test_intervals_are_wider_where_rows_come_in_groups(tmp_path: Path) -> None:
+    bunch = datasets.load_diabetes(as_frame=True)
+    bunch.frame = bunch.frame.loc[bunch.frame.index.repeat(4)]
+    bunch.frame["patient"] = bunch.frame.index
+    config = write(tmp_path / "repeated.csv", bunch)
+    config = config.model_copy(update={"task": "regression", "group": "patient"})
+    data = prepare(config)
+    model = fit(data)
+    low, high = tabular_evaluation.intervals(model, data)["r2"]
+    data.config.__dict__["group"] = None
+    naive_low, naive_high = tabular_evaluation.intervals(model, data)["r2"]
+    assert high - low > 1.5 * (naive_high - naive_low)
+
+
+def test_metrics_are_those_of_scikit_learn(config: Config) -> None:
+    data = prepare(config)
+    model = fit(data)
+    features, true = data.xy(data.test)
+    scores = model.outputs(features)[:, 1]
+    decided = scores >= model.threshold
+    assert tabular_evaluation.measure(model, data) == pytest.approx(
+        {
+            "roc_auc": metrics.roc_auc_score(true, scores),
+            "pr_auc": metrics.average_precision_score(true, scores),
+            "balanced_accuracy": metrics.balanced_accuracy_score(true, decided),
+            "f1": metrics.f1_score(true, decided),
+            "brier": metrics.brier_score_loss(true, scores),
+            "recall": metrics.recall_score(true, decided),
+            "cost_per_row": np.mean(10 * (true & ~decided) + (decided & (true == 0))),
+        }
+    )
+
+
+def test_no_threshold_costs_less_than_the_chosen_one(config: Config) -> None:
+    data = prepare(config)
+    fitted = tune("linear", data, data.train).best_estimator_
+    features, true = data.xy(data.validation)
+    scores = fitted.predict_proba(features)[:, 1]
+    chosen = []
+    for missed, alarm in ((0.1, 1.0), (1.0, 1.0), (10.0, 1.0), (1e6, 1.0)):
+        costs = {"false_negative_cost": missed, "false_positive_cost": alarm}
+        priced = replace(data, config=config.model_copy(update=costs))
+        threshold = tabular.with_threshold(fitted, priced).threshold
+        found = scores >= np.append(threshold, np.linspace(0, 1.001, 5000))[:, np.newaxis]
+        all_costs = missed * (~found)[:, true == 1].sum(axis=1)
+        all_costs += alarm * found[:, true == 0].sum(axis=1)
+        assert all_costs[0] == all_costs.min()
+        chosen.append(threshold)
+    assert chosen == sorted(chosen, reverse=True)  # the dearer a miss, the lower
+    assert chosen[0] > chosen[-1]
+
+
+def test_three_classes(tmp_path: Path, figures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tabular_evaluation, "DRAWS", 20)
+    data = prepare(write(tmp_path / "wine.csv", datasets.load_wine(as_frame=True)))
+    model = fit(data)
+    found = evaluate(model, data, figures)
+    assert found["test"]["roc_auc"] > 0.98
+    assert found["baseline"]["roc_auc"] == 0.5
+    assert found["test"]["f1"] > found["baseline"]["f1"] + 0.5
+    features, true = data.xy(data.test)
+    shares = model.outputs(features)
+    assert found["test"]["roc_auc"] == pytest.approx(
+        metrics.roc_auc_score(true, shares, multi_class="ovr")
+    )
+    assert found["test"]["brier"] == pytest.approx(metrics.brier_score_loss(true, shares))
+    assert len(list(figures.glob("*.png"))) == 5
+    for answer in model.predict(tabular.examples(data)):
+        shares = answer.probabilities or {}
+        assert answer.prediction == max(shares, key=lambda name: shares[name])
+
+
+def test_a_number_instead_of_a_class(tmp_path: Path, figures: Path) -> None:
+    config = write(tmp_path / "diabetes.csv", datasets.load_diabetes(as_frame=True))
+    config = config.model_copy(update={"task": "regression"})
+    assert tabular.primary_metric(config) == "r2"
+    data = prepare(config)
+    model = fit(data)
+    found = evaluate(model, data, figures)
+    assert found["test"]["r2"] > found["baseline"]["r2"] + 0.3
+    assert found["test"]["mae"] < found["baseline"]["mae"] - 10
+    features, true = data.xy(data.test)
+    answers = [answer.prediction for answer in model.predict(tabular.examples(data))]
+    assert answers == model.outputs(features.head()).tolist()
+    assert found["test"]["r2"] == pytest.approx(metrics.r2_score(true, model.outputs(features)))
+    assert {path.name for path in figures.iterdir()} == {
+        "permutation_importance.png",
+        "residuals.png",
+    }
+
+
+def test_compare_prints_every_model_beside_the_baseline(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quick = {name: estimators.CLASSIFIERS[name] for name in ("dummy", "linear")}
+    monkeypatch.setattr(estimators, "CLASSIFIERS", quick)
+    (project / "quick.toml").write_text("folds = 3\n")
+    compare.main(Path("quick.toml"))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "| model | roc_auc, mean ± standard deviation |"
+    assert lines[2] == "| dummy | 0.500 ± 0.000 |"
+    assert lines[3].startswith("| linear | 0.99")
+    assert len(lines) == 4

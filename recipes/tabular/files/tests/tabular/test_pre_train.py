@@ -1,0 +1,277 @@
+"""Before training: the data are what they seem, the split is fair, and nothing leaks."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+from sklearn.utils.estimator_checks import check_estimator
+
+from my_project.data.tabular import Data, folds, prepare
+from my_project.models import estimators
+from my_project.models.estimators import candidate
+from my_project.training.tabular import Config, tune
+from my_project.utils.config import load_config
+from my_project.utils.errors import UserError
+
+
+def parts(data: Data) -> list[pd.DataFrame]:
+    return [data.train, data.validation, data.test]
+
+
+def changed(config: Config, **values: Any) -> Config:
+    return Config.model_validate({**config.model_dump(exclude_none=True), **values})
+
+
+def test_the_parts_are_disjoint_complete_and_stratified() -> None:
+    data = prepare(Config())
+    assert [len(part) for part in parts(data)] == [342, 114, 113]
+    assert set().union(*(part.index for part in parts(data))) == set(range(569))
+    for part in parts(data):
+        features, target = data.xy(part)
+        assert features.shape == (len(part), 30)
+        assert "diagnosis" not in features
+        assert set(features.dtypes) == {np.dtype(float)}
+        assert abs(target.mean() - 212 / 569) < 0.01
+    assert data.classes == ["benign", "malignant"]
+
+
+def test_the_seed_decides_the_split() -> None:
+    data = prepare(Config())
+    assert prepare(Config()).test.equals(data.test)
+    assert not prepare(Config(seed=1)).test.index.equals(data.test.index)
+
+
+def test_groups_stay_together(config: Config) -> None:
+    config = changed(config, group="household")
+    data = prepare(config)
+    groups = [set(part["household"]) for part in parts(data)]
+    assert sum(map(len, groups)) == len(set().union(*groups))
+    for fit, held_out in folds(data.train, config, 3):
+        household = data.train["household"].to_numpy()
+        assert not set(household[fit]) & set(household[held_out])
+    assert "household" not in data.xy(data.test)[0]
+
+
+def test_nothing_is_predicted_from_its_future(config: Config) -> None:
+    config = changed(config, time="joined")
+    data = prepare(config)
+    assert data.train["joined"].max() < data.validation["joined"].min()
+    assert data.validation["joined"].max() < data.test["joined"].min()
+    for fit, held_out in folds(data.train, config, 3):
+        joined = data.train["joined"].to_numpy()
+        assert joined[fit].max() < joined[held_out].min()
+    assert "joined" not in data.xy(data.test)[0]
+
+
+def reaches_the_model(prepare: Callable[[Config], Data], config: Config) -> bool:
+    """Tell whether the model changes when only the rows held out for the test change."""
+    assert config.path
+
+    def answers() -> Any:
+        data = prepare(config)
+        features, target = data.xy(data.train)
+        return candidate("linear", data.config)[0].fit(features, target).predict_proba(features)
+
+    before, table = answers(), pd.read_csv(config.path)
+    table.loc[prepare(config).test.index, "yearly income"] += 1000
+    table.to_csv(config.path, index=False)
+    return not np.array_equal(before, answers())
+
+
+def leaking(config: Config) -> Data:
+    """Fill gaps with the mean of all rows, before the split: a common mistake."""
+    data = prepare(config)
+    mean = pd.concat(parts(data))["yearly income"].mean()
+    return replace(data, train=data.train.fillna({"yearly income": mean}))
+
+
+def test_the_test_rows_do_not_reach_the_model(config: Config) -> None:
+    assert not reaches_the_model(prepare, config)
+
+
+def test_a_leak_would_be_noticed(config: Config) -> None:
+    assert reaches_the_model(leaking, config)
+
+
+def test_date_features_keep_the_rules_of_scikit_learn() -> None:
+    check_estimator(estimators.DateFeatures(), on_skip=None)
+
+
+def test_date_features_know_year_and_week() -> None:
+    dates = [date(2024, 1, 1), date(2024, 12, 31), date(2024, 7, 1)]
+    days = np.array([[day.toordinal()] for day in dates], dtype=float)
+    new_year, end_of_year, july = estimators.DateFeatures().fit_transform(days)
+    assert [new_year[0], end_of_year[0], july[0]] == [0, 365, 182]
+    year = [0, 1, 3]  # the trend, sine and cosine of the year
+    assert np.linalg.norm((end_of_year - new_year)[year[1:]]) < 0.1
+    assert np.linalg.norm((july - new_year)[year[1:]]) > 1.9
+    assert new_year[[2, 4]] == pytest.approx(july[[2, 4]])  # both were Mondays
+
+
+def test_every_kind_becomes_numbers_without_gaps(config: Config) -> None:
+    data = prepare(config)
+    features, _ = data.xy(data.train)
+    assert features.isna().any().all()
+    matrix = estimators.preprocessing(config.columns).fit_transform(features)
+    assert matrix.shape == (len(features), 1 + 4 + 1 + 5)
+    assert np.isfinite(matrix).all()
+
+
+def test_a_column_without_any_value_does_no_harm(config: Config) -> None:
+    data = prepare(config)
+    empty = data.train.assign(**dict.fromkeys(config.columns, np.nan))
+    empty["country"] = empty["country"].astype(object)
+    matrix = estimators.preprocessing(config.columns).fit_transform(data.xy(empty)[0])
+    assert np.isfinite(matrix).all()
+
+
+def test_every_model_that_can_be_configured_exists() -> None:
+    names = get_args(Config.model_fields["model"].annotation)
+    for models in (estimators.CLASSIFIERS, estimators.REGRESSORS):
+        assert set(models) == {"dummy", *names}
+
+
+def test_parquet_holds_the_same_as_csv(config: Config, tmp_path: Path) -> None:
+    assert config.path
+    table = pd.read_csv(config.path, parse_dates=["last_order"])
+    table["newsletter"] = table["newsletter"].map({"yes": True, "no": False}).astype("boolean")
+    table.to_parquet(tmp_path / "customers.parquet")
+    same = prepare(changed(config, path=tmp_path / "customers.parquet"))
+    other = prepare(config)
+    assert same.sha256 != other.sha256
+    for mine, theirs in zip(parts(same), parts(other), strict=True):
+        pd.testing.assert_frame_equal(mine, theirs)
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "value", "message"),
+    [
+        (0, "yearly income", "abc", "row 1: yearly income: input should be a valid number"),
+        (7, "yearly income", "inf", "row 8: yearly income: input should be a finite number"),
+        (7, "yearly income", "1,5", "row 8: yearly income: input should be a valid number"),
+        (298, "newsletter", "maybe", "row 299: newsletter: input should be a valid boolean"),
+        (3, "last_order", "31.1.2026", "row 4: last_order: input should be a valid date"),
+        (3, "last_order", "2026-02-30", "row 4: last_order: input should be a valid date"),
+        (3, "left", "", "row 4: left: input should be a valid string"),
+        (3, "left", "perhaps", "class 'perhaps' has too few rows to be split"),
+    ],
+)
+def test_a_bad_value_is_named(
+    config: Config, row: int, column: str, value: str, message: str
+) -> None:
+    assert config.path
+    table = pd.read_csv(config.path, dtype=str)
+    table.loc[row, column] = value
+    table.to_csv(config.path, index=False)
+    with pytest.raises(UserError) as error:
+        prepare(config)
+    assert message in str(error.value)
+    assert str(error.value).startswith(str(config.path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"path": "missing.csv"}, "missing.csv: cannot be read as csv: [Errno 2] No such file"),
+        ({"path": "missing.parquet"}, "missing.parquet: cannot be read as parquet: [Errno 2] No"),
+        ({"path": "customers.xlsx"}, "customers.xlsx: unknown format"),
+        ({"columns": {"age": "numeric"}}, "row 1: age: field required"),
+        ({"target": "churn"}, "row 1: churn: field required"),
+        ({"group": "family"}, "row 1: family: field required"),
+        ({"time": "when"}, "row 1: when: field required"),
+        ({"time": "country"}, "row 1: country: input should be a valid date"),
+        ({"positive": "gone"}, "positive: must be one of the classes in"),
+        ({"target": "notes"}, "column 'notes' holds one value only"),
+        ({"target": "household"}, "has too few rows to be split"),
+        ({"target": "country", "task": "regression"}, "country: input should be a valid number"),
+        ({"group": "newsletter"}, "newsletter: input should be a valid string"),
+        ({"group": "notes"}, "the data cannot be split into 5 folds"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused(
+    config: Config, changes: dict[str, Any], message: str
+) -> None:
+    changes = {"columns": {"yearly income": "numeric"}} | changes
+    with pytest.raises(UserError) as error:
+        prepare(changed(config, **changes))
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "holds no example"),
+        (b"a,left\n", "holds no example"),
+        (b"a,left,a\n1,x,2\n", "cannot be read as csv: two columns have the same name"),
+        (b"a,left\n1,x,3\n", "cannot be read as csv: row 1 has 3 cells, the header 2"),
+        (b"a,left\n1,\xff\n", "cannot be read as csv: 'utf-8' codec can't decode"),
+        (b"a;left\n1;x\n", "row 1: a: field required; left: field required"),
+        (b"a,left\n1,x\n2\n", "cannot be read as csv: row 2 has 1 cells, the header 2"),
+        (b"a,left\n1,x\n1,y\n", "class 'x' has too few rows to be split"),
+    ],
+)
+def test_files_that_are_no_table_are_refused(
+    config: Config, tmp_path: Path, content: bytes, message: str
+) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as error:
+        prepare(changed(config, path=path, columns={"a": "numeric"}))
+    assert str(error.value).startswith(f"{path}")
+    assert message in str(error.value)
+
+
+def test_too_few_rows_for_a_model_are_noticed(config: Config) -> None:
+    data = prepare(config)
+    with pytest.raises(
+        UserError, match=r"neighbours: cannot be tuned on 20 rows: Expected n_neigh"
+    ):
+        tune("neighbours", data, data.train[:20])
+
+
+def test_seeds_do_not_reach_other_models(config: Config) -> None:
+    first, _ = candidate("random_forest", config)
+    candidate("random_forest", changed(config, seed=7))
+    assert first["model"].random_state == 0
+
+
+def test_a_class_that_only_comes_late_is_noticed(config: Config) -> None:
+    assert config.path
+    table = pd.read_csv(config.path)
+    late = table["joined"] > "2024-09-01"
+    table.assign(left=np.where(late, "left", "stayed")).to_csv(config.path, index=False)
+    with pytest.raises(UserError, match="one of 5 folds misses a class"):
+        prepare(changed(config, time="joined"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"columns": {}}, "columns: name the columns of your file"),
+        ({"group": "household", "time": "joined"}, "only one of them can decide the split"),
+        ({"target": "country"}, "columns: {'country'} cannot be the target"),
+        ({"group": "country"}, "columns: {'country'} cannot be the target, group"),
+        ({"time": "last_order"}, "{'last_order'} cannot be the target, group or time"),
+        ({"columns": {"country": "text"}}, "columns.country"),
+        ({"model": "oracle"}, "model"),
+        ({"false_negative_cost": 0.0}, "false_negative_cost"),
+        ({"folds": 2}, "folds"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(
+    config: Config, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValidationError) as error:
+        changed(config, **changes)
+    assert message in str(error.value)
+
+
+def test_the_configuration_as_shipped_is_the_default(project: Path) -> None:
+    assert load_config(Config, project / "experiments/tabular.toml") == Config()
