@@ -95,5 +95,6 @@ def draw(model: Model, data: Data, folder: Path) -> None:
     top = mean.argsort()[-15:]
     figure, axes = plots.new_figure("Permutation importance on test data", width=7)
     axes.barh(features.columns[top], mean[top], xerr=deviation[top])
-    axes.set_xlabel(f"loss of {scoring} when the column is shuffled")
+    change = "rise in log loss" if data.classes else "fall in R²"
+    axes.set_xlabel(f"{change} when the column is shuffled")
     plots.save_figure(figure, folder / "permutation_importance.png")
