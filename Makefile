@@ -16,6 +16,7 @@ endif
 .PHONY: setup demo test projects lint format benchmark clean
 
 setup: .venv/.ready ## Make .venv with mlmw and the tools of its development
+	@:
 
 .venv/.ready: pyproject.toml
 	@echo "Making .venv ..."

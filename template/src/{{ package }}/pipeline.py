@@ -1,5 +1,6 @@
 """From a configuration to a run, and from a run to a model: the same for every workload."""
 
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,20 @@ from .utils.config import BaseConfig, load_config
 from .utils.errors import UserError
 from .utils.records import format_examples
 
+logger = logging.getLogger(__name__)
+
 
 def train_run(name: str, config: BaseConfig) -> Run:
     """Prepare, train, save and evaluate; a failure leaves no run behind."""
     workload = workloads.load(name)
     data = workload.prepare(config)
     run = tracking.start(name, config)
+    logger.info("training %s on data %s", name, data.sha256[:12])
     try:
         model = workload.train(config, data, run)
         model.save(run.model)
         write_text(run.folder / "examples.jsonl", format_examples(workload.examples(data)))
+        logger.info("evaluating %s on test data", name)
         run.finish(
             workload.evaluate(model, data, run.figures),
             workload=name,
