@@ -25,7 +25,7 @@ setup: .venv/.ready ## Make .venv with mlmw and the tools of its development
 	  uv pip install --quiet --compile-bytecode --python .venv -e ".[dev]"; \
 	else \
 	  $(BOOTSTRAP_PYTHON) -m venv .venv && \
-	  $(BIN)/python -m pip install --quiet -e ".[dev]"; \
+	  $(BIN)/python -m pip install --quiet --quiet -e ".[dev]"; \
 	fi
 	@touch $@
 
@@ -48,7 +48,7 @@ lint: setup ## Check style and types
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 
-format: setup ## Mend what can be mended by itself
+format: setup ## Fix what can be fixed automatically
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 

@@ -16,7 +16,7 @@ OTHER_NAME = "choose another name or give --package"
 TAKEN = "is taken by Python, the system or a dependency"
 LETTERS = "a package name starts with a letter and holds only a-z, 0-9 and _"
 ONE_LINE = "it is not one line of text; give plain characters"
-EMPTY = "it is empty; give a value or leave it out"
+EMPTY = "it is empty; give it a value"
 LONG = "long" * 11
 
 
@@ -193,7 +193,7 @@ def test_usage_error(part: str, here: Path, mlmw: Mlmw) -> None:
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("error: ")
     assert part in result.err
-    assert result.err.endswith("; see 'mlmw new --help'\n")
+    assert result.err.endswith("(see 'mlmw new --help')\n")
     assert result.err.count("\n") == 1
     assert snapshot(here) == {}
 
@@ -256,4 +256,4 @@ def test_unknown_command(mlmw: Mlmw) -> None:
     result = mlmw("nwe")
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("error: no such command 'nwe'")
-    assert result.err.endswith("; see 'mlmw --help'\n")
+    assert result.err.endswith("(see 'mlmw --help')\n")

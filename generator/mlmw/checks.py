@@ -22,7 +22,7 @@ def single_line(what: str, value: str) -> str:
     if any(unicodedata.category(character) in NOT_TEXT for character in value):
         raise Refusal(f"{what} {value!r}", "it is not one line of text", "give plain characters")
     if not value.strip():
-        raise Refusal(f"{what} {value!r}", "it is empty", "give a value or leave it out")
+        raise Refusal(f"{what} {value!r}", "it is empty", "give it a value")
     return value.strip()
 
 

@@ -213,7 +213,8 @@ def run(arguments: Sequence[str]) -> int:
         words = " ".join(error.format_message().split()).rstrip(".")
         known = [command.name for command in app.registered_commands]
         parts = ["mlmw", *(part for part in arguments[:1] if part in known), "--help"]
-        return _fail(f"{words[:1].lower()}{words[1:]}; see '{' '.join(parts)}'", error.exit_code)
+        words = f"{words[:1].lower()}{words[1:]}".replace(". Did you mean", "; did you mean")
+        return _fail(f"{words} (see '{' '.join(parts)}')", error.exit_code)
     except (Abort, KeyboardInterrupt):
         code = INTERRUPTED
     if code == INTERRUPTED:

@@ -3,6 +3,7 @@
 import importlib
 import logging
 import pkgutil
+import signal
 import sys
 from typing import Literal
 
@@ -30,6 +31,7 @@ def main(log_level: Literal["debug", "info", "warning", "error"] = "info") -> No
 
 def run() -> None:
     """Run one command. What the user can mend is told in one line, with exit code 2."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # tidy up, as after Ctrl-C
     try:
         app()
     except UserError as error:

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from .utils.artifacts import read_json, sha256_folder, write_json, write_text
 from .utils.config import BaseConfig, dump_config
+from .utils.errors import UserError
 
 RUNS = Path("experiments/runs")
 
@@ -29,8 +30,11 @@ class Run:
         """Make the folder of a new run, named after its workload and the time in UTC."""
         now = datetime.now(UTC)
         run = cls(RUNS / f"{workload}-{now:%Y%m%d-%H%M%S-%f}")
-        run.model.mkdir(parents=True)
-        run.figures.mkdir()
+        try:
+            run.model.mkdir(parents=True)
+            run.figures.mkdir()
+        except OSError as error:
+            raise UserError(f"{run.folder}: cannot be made: {error.strerror}") from None
         write_text(run.folder / "config.toml", dump_config(config))
         return run
 
@@ -47,7 +51,10 @@ class Run:
     @property
     def metadata(self) -> dict[str, Any]:
         """Workload, seed, hashes, commit, versions; a UserError where the run is not finished."""
-        return read_json(self.folder / "metadata.json")
+        metadata = read_json(self.folder / "metadata.json")
+        if not metadata.keys() >= {"workload", "data_sha256", "model_sha256", "finished", "git"}:
+            raise UserError(f"{self.folder}: metadata.json is not complete; remove this run")
+        return metadata
 
     @property
     def metrics(self) -> dict[str, Any]:

@@ -13,4 +13,4 @@ def main() -> None:
         card = Path("docs", f"model_card_{name}.md")
         fill(Path("README.md"), name, f"{summary(run)}\n\n{pictures(run)}")
         fill(card, name, f"{summary(run)}\n\n```toml\n{config}```")
-        print(f"README.md and {card.as_posix()} now tell of {run.folder}")
+        print(f"README.md and {card.as_posix()} show the results of {run.folder}")

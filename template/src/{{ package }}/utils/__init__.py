@@ -1,1 +1,1 @@
-"""What every workload shares: configuration, artifacts, records, plots, logging."""
+"""What every workload shares: configuration, artifacts, records, plots, progress, errors."""

@@ -20,11 +20,16 @@ def sha256_folder(folder: Path) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write under a temporary name, then rename: a reader never meets half a file."""
+    """Write under a temporary name, then rename: a reader never meets half a file.
+
+    A UserError where the folder is missing, or cannot be written to.
+    """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         temporary.write_text(text, encoding="utf-8", newline="\n")
         os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror or error}") from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -36,6 +41,8 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read JSON; a UserError where the file is missing or is none."""
+    if not path.exists():
+        raise UserError(f"{path}: there is no such file")
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, TypeError, ValueError) as error:

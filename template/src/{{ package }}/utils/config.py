@@ -25,6 +25,8 @@ ConfigT = TypeVar("ConfigT", bound=BaseConfig)
 
 def load_config(config_type: type[ConfigT], path: Path, overrides: Sequence[str] = ()) -> ConfigT:
     """Read a TOML file, then set each `key=value`; a UserError where any of it is bad."""
+    if not path.exists():
+        raise UserError(f"{path}: there is no such file; are you in the project's folder?")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -45,11 +47,11 @@ def explain(error: ValidationError, known: Iterable[str] = ()) -> str:
     """Put pydantic's findings into one line; a misspelt key gets the nearest known one."""
     findings = []
     for problem in error.errors():
-        key, text = ".".join(map(str, problem["loc"])) or "value", problem["msg"]
+        key, text = ".".join(map(str, problem["loc"])), problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             near = difflib.get_close_matches(key, known, n=1)
             text = f"Unknown key; did you mean {near[0]}?" if near else "Unknown key"
-        findings.append(f"{key}: {text[:1].lower()}{text[1:]}")
+        findings.append(f"{key}: {text[:1].lower()}{text[1:]}" if key else text)
     return "; ".join(findings)
 
 
@@ -60,5 +62,7 @@ def _parse(override: str) -> tuple[str, Any]:
         raise UserError(f"--set {override}: must be key=value")
     try:
         return key, tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except tomllib.TOMLDecodeError as error:
+        if text[:1] in ("{", "[", '"', "'"):
+            raise UserError(f"--set {override}: is not TOML: {error}") from None
         return key, text

@@ -14,25 +14,25 @@ from .errors import UserError
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """Read a file as it is; in CSV an empty cell is a missing value, and a list is JSON.
+    """Read a file as it is; in CSV an empty cell is a missing value.
 
     A UserError tells of a file that is missing, of another format, or damaged.
     """
-    if path.suffix not in (".csv", ".jsonl"):
-        raise UserError(f"{path}: unknown format; its name must end in .csv or .jsonl")
+    suffix = check_suffix(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
-        if path.suffix == ".jsonl":
-            return [json.loads(line) for line in text.split("\n") if line.strip()]
-        header, *rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row] or [[]]
-        if len(set(header)) < len(header):
-            raise ValueError("two columns have the same name")
-        for number, row in enumerate(rows, start=1):
-            if len(row) != len(header):
-                raise ValueError(f"row {number} has {len(row)} cells, the header {len(header)}")
-        return [dict(zip(header, map(_cell, row), strict=True)) for row in rows]
+        return _json_lines(text) if suffix == ".jsonl" else _csv_rows(text)
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: is not encoded in UTF-8; save it again as UTF-8") from None
     except (OSError, ValueError, csv.Error) as error:
-        raise UserError(f"{path}: cannot be read as {path.suffix[1:]}: {error}") from None
+        raise UserError(f"{path}: cannot be read as {suffix[1:]}: {error}") from None
+
+
+def check_suffix(path: Path) -> str:
+    """Return `.csv` or `.jsonl`; a UserError where the name of a file ends in neither."""
+    if path.suffix.lower() not in (".csv", ".jsonl"):
+        raise UserError(f"{path}: unknown format; its name must end in .csv or .jsonl")
+    return path.suffix.lower()
 
 
 def validate(records: Iterable[Any], example_type: type[Any], source: object) -> list[Any]:
@@ -70,5 +70,23 @@ def format_predictions(predictions: Sequence[Any], suffix: str) -> str:
     return text.getvalue()
 
 
-def _cell(text: str) -> Any:
-    return json.loads(text) if text.startswith("[") else text or None
+def _json_lines(text: str) -> list[Any]:
+    records = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        try:
+            records += [json.loads(line)] if line.strip() else []
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from None
+    return records
+
+
+def _csv_rows(text: str) -> list[dict[str, Any]]:
+    header, *rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row] or [[]]
+    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
+        raise ValueError("its columns are not separated by commas")
+    if len(set(header)) < len(header):
+        raise ValueError("two columns have the same name")
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(header):
+            raise ValueError(f"row {number} has {len(row)} cells, the header {len(header)}")
+    return [dict(zip(header, [cell or None for cell in row], strict=True)) for row in rows]

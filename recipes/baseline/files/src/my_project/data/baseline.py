@@ -1,10 +1,13 @@
 """Handwritten digits: 1,797 grey images of 8 by 8 pixels that come with scikit-learn."""
 
 import hashlib
+import json
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BeforeValidator
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -15,11 +18,16 @@ SIDE = 8  # pixels
 MAXIMUM = 16.0  # the brightest pixel
 
 
+def _from_json(value: Any) -> Any:
+    """Read an image that stands as JSON in the cell of a CSV file."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
 @dataclass(frozen=True)
 class Example:
     """One image: 8 rows of 8 pixels, from 0 (paper) to 16 (ink)."""
 
-    image: list[list[float]]
+    image: Annotated[list[list[float]], BeforeValidator(_from_json)]
 
 
 @dataclass(frozen=True)
