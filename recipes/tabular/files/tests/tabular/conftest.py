@@ -32,6 +32,7 @@ def customers(tmp_path: Path) -> Path:
             "household": generator.integers(0, 60, 300),
             "joined": generator.permutation(days.strftime("%Y-%m-%d")),
             "notes": "not used",
+            "today": "2026-01-31",
         }
     )
     noise = generator.normal(0, 5, 300)

@@ -1,5 +1,6 @@
 """Evaluation: the model beats the baseline by far, and the numbers are what they are called."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,10 @@ def write(path: Path, bunch: Any) -> Config:
     return Config(path=path, target="target", columns=columns, folds=3)
 
 
+def changed(config: Config, **values: Any) -> Config:
+    return config.model_copy(update=values)
+
+
 def fit(data: Data) -> Model:
     return tabular.with_threshold(tune("linear", data, data.train).best_estimator_, data)
 
@@ -48,12 +53,43 @@ def test_the_floor(trained: dict[str, Run]) -> None:
         assert found["test"][name] < found["baseline"][name] / 2
 
 
+def test_the_settings_are_on_record(trained: dict[str, Run]) -> None:
+    run = trained["tabular"]
+    lines = (run.folder / "history.jsonl").read_text().splitlines()
+    best = max(map(json.loads, lines), key=lambda step: float(step["roc_auc"]))
+    settings = json.loads((run.model / "model.json").read_text())["settings"]
+    assert settings["C"] == best["model__C"]
+
+
 def test_intervals_hold_the_estimate(trained: dict[str, Run]) -> None:
     found = trained["tabular"].metrics
-    assert found["intervals"].keys() == found["test"].keys()
+    assert found["test"].keys() - found["intervals"].keys() <= {"threshold", "recall"}
     for name, (low, high) in found["intervals"].items():
         assert low <= found["test"][name] <= high
         assert low < high
+
+
+@pytest.mark.parametrize(("rows", "known"), [(9, False), (10, True)])
+def test_a_handful_of_rows_gives_no_interval(config: Config, rows: int, known: bool) -> None:
+    data = prepare(config)
+    model, few = fit(data), replace(data, test=data.test[:rows])
+    assert few.test["left"].nunique() == 2
+    assert bool(tabular_evaluation.intervals(model, few)) is known
+
+
+def test_what_no_draw_changes_gets_no_interval(config: Config) -> None:
+    data = prepare(config)
+    model = fit(data)
+    model.threshold = 0.0  # everything is positive: the recall is 1 whatever is drawn
+    assert tabular_evaluation.measure(model, data)["recall"] == 1
+    assert "recall" not in tabular_evaluation.intervals(model, data)
+
+
+def test_rows_of_one_date_are_drawn_together(config: Config) -> None:
+    data = prepare(changed(config, time="joined"))
+    few = replace(data, test=data.test.assign(joined=np.arange(len(data.test)) % 9))
+    assert tabular_evaluation.intervals(fit(data), data)
+    assert not tabular_evaluation.intervals(fit(data), few)
 
 
 def test_intervals_are_wider_where_rows_come_in_groups(tmp_path: Path) -> None:
@@ -61,7 +97,7 @@ def test_intervals_are_wider_where_rows_come_in_groups(tmp_path: Path) -> None:
     bunch.frame = bunch.frame.loc[bunch.frame.index.repeat(4)]
     bunch.frame["patient"] = bunch.frame.index
     config = write(tmp_path / "repeated.csv", bunch)
-    config = config.model_copy(update={"task": "regression", "group": "patient"})
+    config = changed(config, task="regression", group="patient")
     data = prepare(config)
     model = fit(data)
     low, high = tabular_evaluation.intervals(model, data)["r2"]
@@ -85,6 +121,7 @@ def test_metrics_are_those_of_scikit_learn(config: Config) -> None:
             "brier": metrics.brier_score_loss(true, scores),
             "recall": metrics.recall_score(true, decided),
             "cost_per_row": np.mean(10 * (true & ~decided) + (decided & (true == 0))),
+            "threshold": model.threshold,
         }
     )
 
@@ -97,7 +134,7 @@ def test_no_threshold_costs_less_than_the_chosen_one(config: Config) -> None:
     chosen = []
     for missed, alarm in ((0.1, 1.0), (1.0, 1.0), (10.0, 1.0), (1e6, 1.0)):
         costs = {"false_negative_cost": missed, "false_positive_cost": alarm}
-        priced = replace(data, config=config.model_copy(update=costs))
+        priced = replace(data, config=changed(config, **costs))
         threshold = tabular.with_threshold(fitted, priced).threshold
         found = scores >= np.append(threshold, np.linspace(0, 1.001, 5000))[:, np.newaxis]
         all_costs = missed * (~found)[:, true == 1].sum(axis=1)
@@ -121,7 +158,10 @@ def test_three_classes(tmp_path: Path, figures: Path, monkeypatch: pytest.Monkey
     assert found["test"]["roc_auc"] == pytest.approx(
         metrics.roc_auc_score(true, shares, multi_class="ovr")
     )
-    assert found["test"]["brier"] == pytest.approx(metrics.brier_score_loss(true, shares))
+    half = metrics.brier_score_loss(true, shares, scale_by_half=True)
+    assert found["test"]["brier"] == pytest.approx(half)
+    decided = shares.argmax(axis=1)
+    assert found["test"]["f1"] == pytest.approx(metrics.f1_score(true, decided, average="macro"))
     assert len(list(figures.glob("*.png"))) == 5
     for answer in model.predict(tabular.examples(data)):
         shares = answer.probabilities or {}
@@ -130,7 +170,7 @@ def test_three_classes(tmp_path: Path, figures: Path, monkeypatch: pytest.Monkey
 
 def test_a_number_instead_of_a_class(tmp_path: Path, figures: Path) -> None:
     config = write(tmp_path / "diabetes.csv", datasets.load_diabetes(as_frame=True))
-    config = config.model_copy(update={"task": "regression"})
+    config = changed(config, task="regression")
     assert tabular.primary_metric(config) == "r2"
     data = prepare(config)
     model = fit(data)

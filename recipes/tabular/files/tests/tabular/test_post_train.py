@@ -28,7 +28,7 @@ from my_project.utils.records import read_records, validate
 
 @pytest.fixture
 def tumours(trained: dict[str, Run]) -> tuple[Any, list[Any]]:
-    """Return the model as configured, and rows of the test part."""
+    """Return the model of the default configuration, and rows of the test part."""
     model, data = pipeline.load_model(trained["tabular"]), prepare(Config())
     records = data.xy(data.test)[0].to_dict("records")
     return model, validate(records, model.example_type, "test part")
@@ -118,7 +118,15 @@ def test_predictions_from_a_file_use_the_headers_of_the_data(churn: Model, data:
     test = [rows[number] for number in data.test.index]
     features = data.xy(data.test)[0]
     pd.testing.assert_frame_equal(to_table(test, churn.columns), features.reset_index(drop=True))
-    assert test[:5] == [churn.example_type(**vars(row)) for row in data.examples]
+    assert [vars(row) for row in test[:5]] == [vars(row) for row in data.examples]
+
+
+def test_only_headers_name_values_from_outside(churn: Model) -> None:
+    good = {"yearly income": 1.5, "country": None, "newsletter": None, "last_order": None}
+    [row] = validate([good], churn.example_type, "request")
+    assert row.column_0 == 1.5
+    with pytest.raises(UserError, match="yearly income: field required"):
+        validate([vars(row)], churn.example_type, "request")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +135,7 @@ def test_predictions_from_a_file_use_the_headers_of_the_data(churn: Model, data:
         ({"yearly income": "much"}, "row 1: yearly income: input should be a valid number"),
         ({"yearly income": float("nan")}, "row 1: yearly income: input should be a finite number"),
         ({"newsletter": "maybe"}, "row 1: newsletter: input should be a valid boolean"),
-        ({"last_order": "soon"}, "row 1: last_order: input should be a valid date"),
+        ({"last_order": "soon"}, "row 1: last_order: must be a date like 2026-01-31"),
     ],
 )
 def test_a_value_of_another_kind_is_named(

@@ -1,4 +1,4 @@
-"""Before training: the data are what they seem, the split is fair, and nothing leaks."""
+"""Before training: the data are as declared, the split is fair, and nothing leaks."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
-from sklearn.utils.estimator_checks import check_estimator
 
+from my_project.data.rows import make_row_type
 from my_project.data.tabular import Data, folds, prepare
 from my_project.models import estimators
 from my_project.models.estimators import candidate
 from my_project.training.tabular import Config, tune
-from my_project.utils.config import load_config
 from my_project.utils.errors import UserError
+from my_project.utils.records import validate
 
 
 def parts(data: Data) -> list[pd.DataFrame]:
@@ -69,6 +69,20 @@ def test_nothing_is_predicted_from_its_future(config: Config) -> None:
     assert "joined" not in data.xy(data.test)[0]
 
 
+def test_a_date_is_never_on_both_sides(config: Config) -> None:
+    assert config.path
+    table = pd.read_csv(config.path)
+    table["joined"] = table["joined"].str[:7] + "-01"  # ten months, about thirty rows each
+    table.to_csv(config.path, index=False)
+    config = changed(config, time="joined")
+    data = prepare(config)
+    months = [set(part["joined"]) for part in parts(data)]
+    assert sum(map(len, months)) == len(set().union(*months)) == 10
+    for fit, held_out in folds(data.train, config, 3):
+        joined = data.train["joined"].to_numpy()
+        assert joined[fit].max() < joined[held_out].min()
+
+
 def reaches_the_model(prepare: Callable[[Config], Data], config: Config) -> bool:
     """Tell whether the model changes when only the rows held out for the test change."""
     assert config.path
@@ -99,18 +113,14 @@ def test_a_leak_would_be_noticed(config: Config) -> None:
     assert reaches_the_model(leaking, config)
 
 
-def test_date_features_keep_the_rules_of_scikit_learn() -> None:
-    check_estimator(estimators.DateFeatures(), on_skip=None)
-
-
 def test_date_features_know_year_and_week() -> None:
     dates = [date(2024, 1, 1), date(2024, 12, 31), date(2024, 7, 1)]
     days = np.array([[day.toordinal()] for day in dates], dtype=float)
-    new_year, end_of_year, july = estimators.DateFeatures().fit_transform(days)
-    assert [new_year[0], end_of_year[0], july[0]] == [0, 365, 182]
-    year = [0, 1, 3]  # the trend, sine and cosine of the year
-    assert np.linalg.norm((end_of_year - new_year)[year[1:]]) < 0.1
-    assert np.linalg.norm((july - new_year)[year[1:]]) > 1.9
+    new_year, end_of_year, july = estimators.expand_dates(days)
+    assert [end_of_year[0] - new_year[0], july[0] - new_year[0]] == [365, 182]  # the trend
+    year = [1, 3]  # sine and cosine
+    assert np.linalg.norm((end_of_year - new_year)[year]) < 0.1
+    assert np.linalg.norm((july - new_year)[year]) > 1.9
     assert new_year[[2, 4]] == pytest.approx(july[[2, 4]])  # both were Mondays
 
 
@@ -156,7 +166,12 @@ def test_parquet_holds_the_same_as_csv(config: Config, tmp_path: Path) -> None:
         (7, "yearly income", "inf", "row 8: yearly income: input should be a finite number"),
         (7, "yearly income", "1,5", "row 8: yearly income: input should be a valid number"),
         (298, "newsletter", "maybe", "row 299: newsletter: input should be a valid boolean"),
-        (3, "last_order", "31.1.2026", "row 4: last_order: input should be a valid date"),
+        (7, "yearly income", "1e300", "row 8: yearly income: input should be less than 1000"),
+        (3, "last_order", "31.1.2026", "row 4: last_order: must be a date like 2026-01-31"),
+        (3, "last_order", "20240101", "row 4: last_order: must be a date like 2026-01-31"),
+        (3, "last_order", "2024", "row 4: last_order: must be a date like 2026-01-31"),
+        (3, "last_order", "86400", "row 4: last_order: must be a date like 2026-01-31"),
+        (3, "last_order", "2026-01-31 12:30:00", "last_order: must be a date like 2026-01-31"),
         (3, "last_order", "2026-02-30", "row 4: last_order: input should be a valid date"),
         (3, "left", "", "row 4: left: input should be a valid string"),
         (3, "left", "perhaps", "class 'perhaps' has too few rows to be split"),
@@ -185,7 +200,8 @@ def test_a_bad_value_is_named(
         ({"target": "churn"}, "row 1: churn: field required"),
         ({"group": "family"}, "row 1: family: field required"),
         ({"time": "when"}, "row 1: when: field required"),
-        ({"time": "country"}, "row 1: country: input should be a valid date"),
+        ({"time": "country"}, "row 1: country: must be a date like 2026-01-31"),
+        ({"time": "today"}, "the data cannot be split into 5 folds: too few different dates"),
         ({"positive": "gone"}, "positive: must be one of the classes in"),
         ({"target": "notes"}, "column 'notes' holds one value only"),
         ({"target": "household"}, "has too few rows to be split"),
@@ -211,8 +227,9 @@ def test_data_that_do_not_fit_are_refused(
         (b"a,left\n", "holds no example"),
         (b"a,left,a\n1,x,2\n", "cannot be read as csv: two columns have the same name"),
         (b"a,left\n1,x,3\n", "cannot be read as csv: row 1 has 3 cells, the header 2"),
-        (b"a,left\n1,\xff\n", "cannot be read as csv: 'utf-8' codec can't decode"),
-        (b"a;left\n1;x\n", "row 1: a: field required; left: field required"),
+        (b"a,left\n1,\xff\n", "is not encoded in UTF-8"),
+        (b"a;left\n1;x\n", "its columns are not separated by commas"),
+        (b"b,right\n1,x\n", "row 1: a: field required; left: field required"),
         (b"a,left\n1,x\n2\n", "cannot be read as csv: row 2 has 1 cells, the header 2"),
         (b"a,left\n1,x\n1,y\n", "class 'x' has too few rows to be split"),
     ],
@@ -256,12 +273,14 @@ def test_a_class_that_only_comes_late_is_noticed(config: Config) -> None:
     [
         ({"columns": {}}, "columns: name the columns of your file"),
         ({"group": "household", "time": "joined"}, "only one of them can decide the split"),
-        ({"target": "country"}, "columns: {'country'} cannot be the target"),
-        ({"group": "country"}, "columns: {'country'} cannot be the target, group"),
-        ({"time": "last_order"}, "{'last_order'} cannot be the target, group or time"),
+        ({"target": "country"}, "columns: 'country' cannot be a feature and target"),
+        ({"group": "country"}, "columns: 'country' cannot be a feature and target, group"),
+        ({"time": "last_order"}, "'last_order' cannot be a feature and target, group or time"),
         ({"columns": {"country": "text"}}, "columns.country"),
         ({"model": "oracle"}, "model"),
         ({"false_negative_cost": 0.0}, "false_negative_cost"),
+        ({"false_positive_cost": float("inf")}, "false_positive_cost"),
+        ({"false_positive_cost": float("nan")}, "false_positive_cost"),
         ({"folds": 2}, "folds"),
     ],
 )
@@ -273,5 +292,53 @@ def test_settings_that_do_not_fit_are_refused(
     assert message in str(error.value)
 
 
-def test_the_configuration_as_shipped_is_the_default(project: Path) -> None:
-    assert load_config(Config, project / "experiments/tabular.toml") == Config()
+def test_an_empty_path_means_the_data_that_come_along() -> None:
+    assert Config.model_validate({"path": ""}) == Config()
+
+
+def test_headers_like_the_names_of_fields_are_no_trouble(config: Config) -> None:
+    assert config.path
+    names = {"yearly income": "column_1", "country": "column_0", "newsletter": "class"}
+    table = pd.read_csv(config.path).rename(columns=names)
+    table.to_csv(config.path, index=False)
+    columns = {names.get(name, name): kind for name, kind in config.columns.items()}
+    data = prepare(changed(config, columns=columns))
+    for name in ("column_1", "column_0"):
+        found, expected = data.test[name].dropna(), table.loc[data.test.index, name].dropna()
+        assert found.tolist() == expected.tolist()
+
+
+def test_truth_values_in_parquet_can_be_target_group_and_category(
+    config: Config, tmp_path: Path
+) -> None:
+    assert config.path
+    table = pd.read_csv(config.path)
+    table["left"] = table["left"] == "left"
+    table["country"] = table["country"] == "NO"
+    table["household"] = table["household"] % 2 == 0
+    table.to_csv(config.path, index=False)
+    table.to_parquet(tmp_path / "customers.PARQUET")
+    config = changed(config, positive=True)
+    same = prepare(changed(config, path=tmp_path / "customers.PARQUET"))
+    assert same.classes == ["False", "True"]
+    for mine, theirs in zip(parts(same), parts(prepare(config)), strict=True):
+        pd.testing.assert_frame_equal(mine, theirs)
+    with pytest.raises(UserError, match="cannot be split"):  # two groups are too few
+        prepare(changed(config, group="household"))
+
+
+def test_a_number_is_the_same_category_however_it_is_written() -> None:
+    row_type = make_row_type({"store": "categorical"}, {})
+    values: list[Any] = [1, 1.0, "1", "1.0", "1.50", "a1.0", None]
+    rows = validate([{"store": value} for value in values], row_type, "stores")
+    assert [row.store for row in rows] == ["1", "1", "1", "1", "1.50", "a1.0", None]
+    with pytest.raises(UserError, match="store: input should be a valid string"):
+        validate([{"store": ["1"]}], row_type, "stores")
+
+
+def test_the_positive_class_can_be_given_as_a_number(config: Config) -> None:
+    assert config.path
+    table = pd.read_csv(config.path)
+    table.assign(left=(table["left"] == "left").astype(int)).to_csv(config.path, index=False)
+    assert prepare(changed(config, positive=1)).classes == ["0", "1"]
+    assert prepare(changed(config, positive=0)).classes == ["1", "0"]

@@ -1,33 +1,51 @@
 """The dataclass of one row, made from the columns and their kinds, and the table of many rows."""
 
-import datetime
 import keyword
+import re
 from collections.abc import Sequence
 from dataclasses import make_dataclass
+from datetime import date
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import ConfigDict, Field, FiniteFloat
+from pydantic import BeforeValidator, Field, FiniteFloat
+from pydantic_core import PydanticCustomError
 
 Kind = Literal["numeric", "categorical", "boolean", "date"]
 Kinds = dict[str, Kind]
 
-TYPES = {"numeric": FiniteFloat, "categorical": str, "boolean": bool, "date": datetime.date}
+
+def _text(value: Any) -> Any:
+    """Write a number or a truth value as text; 1.0 becomes 1, however a file may store it."""
+    known = isinstance(value, str | int | float)  # True is an int
+    return re.sub(r"^(-?\d+)\.0+$", r"\1", str(value)) if known else value
+
+
+def _day(value: Any) -> str:
+    """Refuse the numbers and times of day that pydantic takes for dates; Parquet has midnights."""
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d( 00:00:00)?", str(value)):
+        raise PydanticCustomError("day", "must be a date like 2026-01-31")
+    return str(value)[:10]
+
+
+Number = Annotated[FiniteFloat, Field(gt=-1e30, lt=1e30)]  # sums of squares stay finite
+Text = Annotated[str, BeforeValidator(_text)]
+Day = Annotated[date, BeforeValidator(_day)]
+TYPES: dict[str, Any] = {"numeric": Number, "categorical": Text, "boolean": bool, "date": Day}
 
 
 def make_row_type(columns: Kinds, required: Kinds) -> type[Any]:
     """Make the dataclass of one row; in `columns`, None is a missing value.
 
-    A header that is no Python name, like `mean radius`, is the alias of a numbered field.
+    A header is a field's alias, and its name too where that is a free Python name.
     """
     fields: list[tuple[str, Any]] = []
     for number, (header, kind) in enumerate((columns | required).items()):
-        plain = header.isidentifier() and not keyword.iskeyword(header)
+        plain = re.fullmatch(r"(?!column_)[A-Za-z]\w*", header, re.ASCII)
+        name = header if plain and not keyword.iskeyword(header) else f"column_{number}"
         value: Any = TYPES[kind] if header in required else TYPES[kind] | None
-        name = header if plain else f"column_{number}"
         fields.append((name, Annotated[value, Field(alias=header)]))
-    config = ConfigDict(validate_by_name=True, validate_by_alias=True, coerce_numbers_to_str=True)
-    return make_dataclass("Example", fields, namespace={"__pydantic_config__": config})
+    return make_dataclass("Example", fields)
 
 
 def to_table(rows: Sequence[Any], columns: Kinds) -> pd.DataFrame:
@@ -36,7 +54,7 @@ def to_table(rows: Sequence[Any], columns: Kinds) -> pd.DataFrame:
     table = pd.DataFrame(values, columns=list(columns), dtype=object)
     for name, kind in columns.items():
         if kind == "date":
-            table[name] = table[name].map(datetime.date.toordinal, na_action="ignore")
+            table[name] = table[name].map(date.toordinal, na_action="ignore")
         if kind != "categorical":
             table[name] = table[name].astype(float)
     return table

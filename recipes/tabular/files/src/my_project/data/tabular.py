@@ -3,32 +3,34 @@
 import hashlib
 import io
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 import pandas as pd
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from sklearn import model_selection
 from sklearn.datasets import load_breast_cancer
 
 from ..utils.config import BaseConfig
 from ..utils.errors import UserError
 from ..utils.records import read_records, validate
-from .rows import Kind, Kinds, make_row_type, to_table
+from .rows import Kind, Kinds, Text, make_row_type, to_table
 
 
 class Config(BaseConfig):
     """The problem and the model; experiments/tabular.toml explains each key."""
 
-    path: Path | None = Field(default=None, strict=False)
+    path: Annotated[Path | None, BeforeValidator(lambda p: Path(str(p)) if p else None)] = None
     task: Literal["classification", "regression"] = "classification"
     target: str = "diagnosis"
-    positive: str = "malignant"
+    positive: Text = "malignant"
     columns: Kinds = Field(default_factory=dict)
     group: str | None = None
     time: str | None = None
-    false_negative_cost: float = Field(default=10.0, gt=0)
-    false_positive_cost: float = Field(default=1.0, gt=0)
+    false_negative_cost: float = Field(default=10.0, gt=0, lt=1e9)
+    false_positive_cost: float = Field(default=1.0, gt=0, lt=1e9)
     model: Literal["linear", "random_forest", "gradient_boosting", "svm", "neighbours"] = "linear"
     folds: int = Field(default=5, ge=3)
 
@@ -38,8 +40,8 @@ class Config(BaseConfig):
             raise ValueError("columns: name the columns of your file and their kinds")
         if self.group and self.time:
             raise ValueError("group, time: only one of them can decide the split")
-        if both := {self.target, self.group, self.time} & self.columns.keys():
-            raise ValueError(f"columns: {both} cannot be the target, group or time and a feature")
+        for name in sorted(self.columns.keys() & {self.target, self.group, self.time}):
+            raise ValueError(f"columns: {name!r} cannot be a feature and target, group or time")
         return self
 
 
@@ -92,8 +94,7 @@ def prepare(config: Config) -> Data:
     rest, test = (table.iloc[rows] for rows in folds(table, config, 5)[-1])
     train, validation = (rest.iloc[rows] for rows in folds(rest, config, 4)[-1])
     folds(train, config, config.folds)  # which training will ask for
-    examples = [vars(rows[number]) for number in test.index[:5]]
-    examples = validate(examples, make_row_type(columns, {}), source)
+    examples = validate([records[k] for k in test.index[:5]], make_row_type(columns, {}), source)
     sha256 = hashlib.sha256(content).hexdigest()
     return Data(train, validation, test, examples, classes, config, sha256)
 
@@ -101,19 +102,23 @@ def prepare(config: Config) -> Data:
 def folds(part: pd.DataFrame, config: Config, count: int) -> list[tuple[Any, Any]]:
     """Return the positions to fit on and to score on, for each fold of a cross-validation.
 
-    Classes keep their shares, groups stay together, and nothing is predicted from its future. A
-    UserError where there are too few rows or groups.
+    Classes keep their shares, groups and dates stay whole, and nothing is predicted from its
+    future. A UserError where there are too few rows, groups or dates.
     """
     target, groups = part[config.target], part[config.group] if config.group else None
     by_class = config.task == "classification"
-    if config.time:
-        splitter: Any = model_selection.TimeSeriesSplit(count - 1)  # rows are in order of time
-    else:
-        name = "Stratified" * by_class + "Group" * bool(config.group) + "KFold"
-        kind = getattr(model_selection, name)
-        splitter = kind(count, shuffle=True, random_state=config.seed)
     try:
-        found = list(splitter.split(part, target, groups))
+        if config.time:
+            times = part[config.time].to_numpy()  # in order
+            cuts = np.unique(np.searchsorted(times, times[np.arange(count) * len(times) // count]))
+            found = [(np.arange(a), np.arange(a, b)) for a, b in pairwise([*cuts[1:], len(times)])]
+            if len(cuts) < count:
+                raise ValueError("too few different dates")
+        else:
+            name = "Stratified" * by_class + "Group" * bool(config.group) + "KFold"
+            kind = getattr(model_selection, name)
+            splitter = kind(count, shuffle=True, random_state=config.seed)
+            found = list(splitter.split(part, target, groups))
     except ValueError as error:
         raise UserError(f"the data cannot be split into {count} folds: {error}") from None
     for rows in (rows for fold in found for rows in fold):
@@ -133,7 +138,7 @@ def _read(path: Path | None) -> tuple[list[dict[Any, Any]], bytes]:
         table = bunch.data.rename(columns=lambda name: name.replace(" ", "_"))
         table["diagnosis"] = bunch.target_names[bunch.target]
         return table.to_dict("records"), table.to_csv(lineterminator="\n").encode()
-    if path.suffix != ".parquet":
+    if path.suffix.lower() != ".parquet":
         return read_records(path), path.read_bytes()
     try:
         content = path.read_bytes()

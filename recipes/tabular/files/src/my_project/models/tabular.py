@@ -16,12 +16,12 @@ from sklearn.pipeline import Pipeline
 from ..data.rows import Kinds, make_row_type, to_table
 from ..utils.artifacts import read_json, write_json
 from ..utils.errors import UserError
-from .estimators import DateFeatures
+from .estimators import expand_dates
 
 # Reviewed: each holds numbers or estimators only, and none runs code while it is loaded. Beside
 # them skops accepts scikit-learn's public classes; a file with any other type is refused.
 TRUSTED = [
-    f"{DateFeatures.__module__}.DateFeatures",
+    f"{expand_dates.__module__}.expand_dates",
     "numpy.dtype",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
@@ -78,7 +78,9 @@ class Model:
         """Write the pipeline in skops' format, and as JSON what a person may want to read."""
         (folder / "pipeline.skops").write_bytes(_reproducible(skops.io.dumps(self.pipeline)))
         facts = {"columns": self.columns, "classes": self.classes, "threshold": self.threshold}
-        facts |= {"model": str(self.pipeline[-1]), "scikit_learn": sklearn.__version__}
+        params = self.pipeline[-1].get_params().items()
+        facts["settings"] = {k: v for k, v in params if isinstance(v, str | int | float | None)}
+        facts |= {"model": type(self.pipeline[-1]).__name__, "scikit_learn": sklearn.__version__}
         write_json(folder / "model.json", facts)
 
     @classmethod
@@ -96,10 +98,8 @@ class Model:
                 raise TypeError("pipeline.skops holds no pipeline")
             return cls(pipeline, facts["columns"], facts["classes"], float(facts["threshold"]))
         except Exception as error:  # files of unknown origin can fail in any way
-            reason = " ".join(str(error).split())
-            raise UserError(
-                f"{folder}: cannot be read as a model ({reason}); train again"
-            ) from None
+            why = " ".join(str(error).split())
+            raise UserError(f"{folder}: cannot be read as a model ({why}); train again") from None
 
 
 def _reproducible(archive: bytes) -> bytes:

@@ -27,8 +27,9 @@ def primary_metric(config: Config) -> str:
 def train(config: Config, data: Data, run: Run) -> Model:
     """Tune on the training part, choose the threshold on the validation part."""
     search = tune(config.model, data, data.train)
-    for step, score in enumerate(search.cv_results_["mean_test_score"], start=1):
-        run.log(step, **{primary_metric(config): float(score)})
+    found = zip(search.cv_results_["params"], search.cv_results_["mean_test_score"], strict=True)
+    for step, (setting, score) in enumerate(found, start=1):
+        run.log(step, **setting, **{primary_metric(config): float(score)})
     return with_threshold(search.best_estimator_, data)
 
 
@@ -46,7 +47,8 @@ def tune(name: str, data: Data, part: pd.DataFrame) -> GridSearchCV:
         with threadpool_limits(1 if len(part) < 10_000 else None):
             return search.fit(*data.xy(part))
     except ValueError as error:
-        raise UserError(f"{name}: cannot be tuned on {len(part)} rows: {error}") from None
+        reason = " ".join(str(error).split())
+        raise UserError(f"{name}: cannot be tuned on {len(part)} rows: {reason}") from None
 
 
 def with_threshold(pipeline: Pipeline, data: Data) -> Model:
