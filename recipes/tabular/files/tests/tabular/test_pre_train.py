@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
+from sklearn.utils.estimator_checks import check_estimator
 
 from my_project.data.rows import make_row_type
 from my_project.data.tabular import Data, folds, prepare
@@ -113,10 +114,14 @@ def test_a_leak_would_be_noticed(config: Config) -> None:
     assert reaches_the_model(leaking, config)
 
 
+def test_date_features_keep_the_rules_of_scikit_learn() -> None:
+    check_estimator(estimators.DateFeatures(), on_skip=None)
+
+
 def test_date_features_know_year_and_week() -> None:
     dates = [date(2024, 1, 1), date(2024, 12, 31), date(2024, 7, 1)]
     days = np.array([[day.toordinal()] for day in dates], dtype=float)
-    new_year, end_of_year, july = estimators.expand_dates(days)
+    new_year, end_of_year, july = estimators.DateFeatures().fit_transform(days)
     assert [end_of_year[0] - new_year[0], july[0] - new_year[0]] == [365, 182]  # the trend
     year = [1, 3]  # sine and cosine
     assert np.linalg.norm((end_of_year - new_year)[year]) < 0.1

@@ -116,8 +116,7 @@ def folds(part: pd.DataFrame, config: Config, count: int) -> list[tuple[Any, Any
                 raise ValueError("too few different dates")
         else:
             name = "Stratified" * by_class + "Group" * bool(config.group) + "KFold"
-            kind = getattr(model_selection, name)
-            splitter = kind(count, shuffle=True, random_state=config.seed)
+            splitter = getattr(model_selection, name)(count, shuffle=True, random_state=config.seed)
             found = list(splitter.split(part, target, groups))
     except ValueError as error:
         raise UserError(f"the data cannot be split into {count} folds: {error}") from None

@@ -1,15 +1,16 @@
 """Preprocessing by kind of column, and the candidate models with the settings that tuning tries."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn import dummy, ensemble, linear_model, neighbors, svm
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..data.rows import Kinds
 from ..data.tabular import Config
@@ -17,15 +18,30 @@ from ..data.tabular import Config
 PERIODS = np.array([365.2425, 7.0])  # days in a year, days in a week
 
 
-def expand_dates(days: Any) -> Any:
-    """Turn day numbers, shape (n, dates), into (n, 5 * dates); NaN is a missing date.
+class DateFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Expand dates, given as days since 1970, into five numbers each; NaN is a missing date.
 
-    Beside the trend, the sine and cosine of the place in the year and in the week, by which
-    December is as near to January as to November.
+    Days since the first date of the training data (the trend), and sine and cosine of the place in
+    the year and in the week, by which December is as near to January as to November.
     """
-    days = np.asarray(days, dtype=float)
-    angles = (2 * np.pi * days[:, :, np.newaxis] / PERIODS).reshape(len(days), -1)
-    return np.hstack([days, np.sin(angles), np.cos(angles)])
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Remember the first date of each column of X, shape (n, dates)."""
+        X = validate_data(self, X, dtype=float, ensure_all_finite="allow-nan")
+        self.first_ = np.fmin.reduce(X, axis=0)
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Turn shape (n, dates) into (n, 5 * dates)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=float, ensure_all_finite="allow-nan", reset=False)
+        angles = (2 * np.pi * X[:, :, np.newaxis] / PERIODS).reshape(len(X), -1)
+        return np.hstack([X - self.first_, np.sin(angles), np.cos(angles)])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
 
 
 def preprocessing(columns: Kinds) -> ColumnTransformer:
@@ -37,7 +53,7 @@ def preprocessing(columns: Kinds) -> ColumnTransformer:
         "numeric": make_pipeline(median, StandardScaler()),
         "categorical": make_pipeline(gap, one_hot),
         "boolean": SimpleImputer(strategy="most_frequent", keep_empty_features=True),
-        "date": make_pipeline(FunctionTransformer(expand_dates), median, StandardScaler()),
+        "date": make_pipeline(DateFeatures(), median, StandardScaler()),
     }
     named = {kind: [name for name in columns if columns[name] == kind] for kind in steps}
     return ColumnTransformer([(kind, step, named[kind]) for kind, step in steps.items()])

@@ -16,12 +16,12 @@ from sklearn.pipeline import Pipeline
 from ..data.rows import Kinds, make_row_type, to_table
 from ..utils.artifacts import read_json, write_json
 from ..utils.errors import UserError
-from .estimators import expand_dates
+from .estimators import DateFeatures
 
 # Reviewed: each holds numbers or estimators only, and none runs code while it is loaded. Beside
 # them skops accepts scikit-learn's public classes; a file with any other type is refused.
 TRUSTED = [
-    f"{expand_dates.__module__}.expand_dates",
+    f"{DateFeatures.__module__}.DateFeatures",
     "numpy.dtype",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
