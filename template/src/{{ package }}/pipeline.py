@@ -15,14 +15,16 @@ from .utils.records import format_examples
 logger = logging.getLogger(__name__)
 
 
-def train_run(name: str, config: BaseConfig) -> Run:
-    """Prepare, train, save and evaluate; a failure leaves no run behind."""
+def train_run(name: str, config: BaseConfig, resumed: Run | None = None) -> Run:
+    """Prepare, train, save and evaluate; a failure leaves no run, but one with a checkpoint."""
     workload = workloads.load(name)
     data = workload.prepare(config)
-    run = tracking.start(name, config)
+    run = resumed or tracking.start(name, config)
     logger.info("training %s on data %s", name, data.sha256[:12])
     try:
         model = workload.train(config, data, run)
+        shutil.rmtree(run.model)  # what is there if saving was interrupted
+        run.model.mkdir()
         model.save(run.model)
         write_text(run.folder / "examples.jsonl", format_examples(workload.examples(data)))
         logger.info("evaluating %s on test data", name)
@@ -34,7 +36,9 @@ def train_run(name: str, config: BaseConfig) -> Run:
             primary_metric=workload.primary_metric(config),
         )
     except BaseException:
-        shutil.rmtree(run.folder)
+        # In this order: a run that another process finishes now has the one or the other.
+        if not run.checkpoint.exists() and not (run.folder / "metadata.json").exists():
+            shutil.rmtree(run.folder)
         raise
     tracking.record(run)
     return run

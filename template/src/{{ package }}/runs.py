@@ -49,6 +49,11 @@ class Run:
         return self.folder / "figures"
 
     @property
+    def checkpoint(self) -> Path:
+        """What a workload that can be resumed writes now and then; gone from a finished run."""
+        return self.folder / "checkpoint"
+
+    @property
     def metadata(self) -> dict[str, Any]:
         """Workload, seed, hashes, commit, versions; a UserError where the run is not finished."""
         metadata = read_json(self.folder / "metadata.json")
@@ -75,11 +80,17 @@ class Run:
         facts["system"] = {"python": platform.python_version(), "platform": platform.platform()}
         packages = {found.name: found.version for found in importlib.metadata.distributions()}
         write_json(self.folder / "metadata.json", facts | {"packages": packages})
+        self.checkpoint.unlink(missing_ok=True)
 
 
 def finished_runs(workload: str) -> list[Run]:
     """Return the finished runs of a workload, the newest first."""
     return [Run(path.parent) for path in sorted(RUNS.glob(f"{workload}-*/metadata.json"))][::-1]
+
+
+def unfinished_runs(workload: str) -> list[Run]:
+    """Return the runs of a workload that can be resumed, the newest first."""
+    return [Run(path.parent) for path in sorted(RUNS.glob(f"{workload}-*/checkpoint"))][::-1]
 
 
 def git(*arguments: str) -> str | None:

@@ -1,0 +1,148 @@
+"""Train a residual network on images: `python -m my_project train cnn`.
+
+With `--resume` it goes on where it was stopped, to the same weights as without the stop. On N
+devices: `torchrun --nproc-per-node=N -m my_project train cnn`.
+"""
+
+import math
+import time
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import distributed
+from torch.nn.parallel import DistributedDataParallel
+
+from ..data.augmentation import augment, draw_epoch
+from ..data.cnn import Data, DataConfig, Example, encode, prepare
+from ..models.cnn import Architecture, Model
+from ..runs import Run
+from ..utils.device import choose_device, join_processes, mixed_precision, resident
+from ..utils.errors import UserError
+from ..utils.progress import progress
+from .cnn_checkpoint import State
+from .cnn_evaluation import draw_history, evaluate
+
+__all__ = ["Config", "Model", "evaluate", "examples", "prepare", "primary_metric", "train"]
+
+
+class Config(DataConfig):
+    """What experiments/cnn.toml may set."""
+
+    width: int = Field(default=16, ge=1)
+    depth: int = Field(default=1, ge=1)
+    backbone: str = ""
+    epochs: int = Field(default=20, ge=1)
+    batch_size: int = Field(default=64, ge=2)
+    learning_rate: float = Field(default=0.1, gt=0)
+    weight_decay: float = Field(default=5e-4, ge=0)
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    crop: int = Field(default=1, ge=0)
+    flip: bool = False
+    cutout: int = Field(default=0, ge=0)
+    device: Literal["auto", "cuda", "mps", "cpu"] = "auto"
+    compile: bool = False
+    checkpoint_seconds: float = Field(default=60, ge=0)
+
+
+def primary_metric(config: Config) -> str:
+    """Compare models by accuracy."""
+    return "accuracy"
+
+
+def examples(data: Data) -> list[Example]:
+    """Return five images of the test part."""
+    return [encode(image) for image in data.test.images[:5]]
+
+
+def train(config: Config, data: Data, run: Run) -> Model:
+    """Fit by gradient descent on the cross-entropy; keep the weights best on validation data.
+
+    Of N processes each takes every N-th image of a batch; only the first one returns.
+    """
+    device = choose_device(config.device)
+    rank, world = join_processes(device)
+    torch.manual_seed(config.seed)
+    _, side, _, channels = data.train.images.shape
+    architecture = Architecture(data.classes, side, channels, config.width, config.depth)
+    model = Model(architecture)
+    if config.backbone:
+        model.transfer(Path(config.backbone))
+    state = new_state(config, data, model.to(device))
+    if run.checkpoint.exists():
+        state.load(run.checkpoint)
+    fit(config, data, run, state, rank, world)
+    if world > 1:
+        distributed.destroy_process_group()
+    if rank > 0:
+        raise SystemExit(0)  # the first process's run counts; the pipeline removes this one's
+    draw_history(state.history, run.figures / "learning_curve.png")
+    best = Model(architecture)  # on the CPU and in float32: it answers the same everywhere
+    best.load_state_dict(state.best)
+    return best
+
+
+def new_state(config: Config, data: Data, model: Model) -> State:
+    """Return the start of a training: Nesterov momentum for all weights that are not frozen."""
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    decay, fused = config.weight_decay, weights[0].is_cuda
+    optimizer = torch.optim.SGD(weights, 0.1, 0.9, 0, decay, nesterov=True, fused=fused)
+    return State(model, optimizer, data.sha256, loss=torch.zeros((), device=weights[0].device))
+
+
+def fit(config: Config, data: Data, run: Run, state: State, rank: int, world: int) -> None:
+    """Train from where `state` stands to the last epoch; a UserError where the loss diverges."""
+    device, size, smoothing = state.loss.device, config.batch_size, config.label_smoothing
+    precision = mixed_precision(device)
+    model = DistributedDataParallel(state.model) if world > 1 else state.model
+    if size % world or size > len(data.train.labels):
+        raise UserError(f"batch_size: {size} is not divisible by {world}, or more than all images")
+    if config.compile:
+        model.compile()
+    images, labels = resident([data.train.images, data.train.labels], device)
+    count, side = images.shape[:2]
+    steps, saved = count // size, -math.inf
+    if rank == 0:
+        (run.folder / "history.jsonl").unlink(missing_ok=True)
+        for number, losses in enumerate(state.history, start=1):
+            run.log(number, **losses)
+    for epoch in progress(range(state.epoch, config.epochs), "epoch"):
+        model.train()
+        state.model.backbone.train(not config.backbone)  # what is frozen keeps its statistics
+        plan = draw_epoch(config.seed, epoch, count, side, config.crop, config.flip)
+        plan = plan.to(images.device)
+        for step in range(state.step, steps):
+            position = (epoch * steps + step) / (config.epochs * steps)
+            state.optimizer.param_groups[0]["lr"] = config.learning_rate * one_cycle(position)
+            batch = plan[step * size : (step + 1) * size][rank::world]
+            inputs = augment(images, batch, config.cutout).to(device)
+            targets = labels[batch[:, 0]].to(device)
+            with precision:
+                loss = F.cross_entropy(model(inputs), targets, label_smoothing=smoothing)
+            state.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            state.optimizer.step()
+            state.loss += loss.detach()
+            state.step = step + 1
+            if rank == 0 and time.monotonic() - saved >= config.checkpoint_seconds:
+                state.save(run.checkpoint)
+                saved = time.monotonic()
+        if world > 1:
+            distributed.all_reduce(state.loss)
+        train_loss = state.loss.item() / steps / world
+        logits = state.model.logits(data.validation.images)
+        truth = torch.from_numpy(data.validation.labels).to(device)
+        validation_loss = F.cross_entropy(logits, truth).item()
+        if not math.isfinite(train_loss + validation_loss):
+            kept = f"{run.checkpoint} holds the last good weights"
+            raise UserError(f"loss not finite in epoch {epoch + 1}: lower learning_rate; {kept}")
+        state.end_epoch(train_loss=train_loss, validation_loss=validation_loss)
+        if rank == 0:
+            run.log(epoch + 1, **state.history[-1])
+
+
+def one_cycle(position: float) -> float:
+    """Return the factor of the learning rate: up, then down to 0 (Smith and Topin 2018)."""
+    return min(position / 0.3, (1 - position) / 0.7)

@@ -1,0 +1,58 @@
+"""Evaluation: good enough on images never seen, above the baseline, and told in full."""
+
+import json
+
+import numpy as np
+import pytest
+
+from my_project.runs import Run
+from my_project.training.cnn_evaluation import calibration, measure
+
+
+def test_floor_above_the_baseline(trained: dict[str, Run]) -> None:
+    metrics = trained["cnn"].metrics
+    assert metrics["test"]["accuracy"] >= 0.985
+    assert metrics["baseline"]["accuracy"] < metrics["test"]["accuracy"] - 0.01
+    assert metrics["baseline"]["accuracy"] > 0.9
+
+
+def test_no_digit_is_left_behind(trained: dict[str, Run]) -> None:
+    recall = trained["cnn"].metrics["recall"]
+    assert sorted(recall) == [str(digit) for digit in range(10)]
+    assert min(recall.values()) == trained["cnn"].metrics["test"]["lowest_recall"] >= 0.9
+
+
+def test_the_interval_holds_the_accuracy(trained: dict[str, Run]) -> None:
+    metrics = trained["cnn"].metrics
+    low, high = metrics["intervals"]["accuracy"]
+    assert 0.96 < low < metrics["test"]["accuracy"] < high <= 1
+
+
+def test_training_lowered_the_loss(trained: dict[str, Run]) -> None:
+    lines = (trained["cnn"].folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    first, *_, last = [json.loads(line) for line in lines]
+    assert last["step"] == len(lines) == 20
+    assert last["train_loss"] < first["train_loss"] / 2
+    assert last["validation_loss"] < first["validation_loss"] / 2
+
+
+def test_pictures_are_drawn(trained: dict[str, Run]) -> None:
+    names = {path.stem for path in trained["cnn"].figures.glob("*.png")}
+    assert names == {"calibration", "confusion_matrix", "learning_curve", "worst_mistakes"}
+
+
+def test_the_checkpoint_is_gone_when_the_run_is_finished(trained: dict[str, Run]) -> None:
+    assert not list(trained["cnn"].folder.glob("checkpoint*"))
+
+
+@pytest.mark.parametrize(("confidence", "right", "error"), [(0.8, 80, 0.0), (0.9, 50, 0.4)])
+def test_calibration_error_of_known_cases(confidence: float, right: int, error: float) -> None:
+    labels = np.zeros(100, dtype=np.int64)
+    answers = np.random.default_rng(0).permutation(np.arange(100) >= right).astype(int)
+    probabilities = np.full((100, 2), 1 - confidence)
+    probabilities[np.arange(100), answers] = confidence
+    shares, sure = calibration(labels, probabilities)
+    assert shares.mean() == pytest.approx(right / 100)
+    assert sure == pytest.approx(confidence)
+    labels[:50] = 1 - answers[:50]  # both classes occur
+    assert measure(labels, probabilities)["calibration_error"] >= error
