@@ -12,18 +12,13 @@ import typer
 from . import commands
 from .utils.errors import UserError
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 for module in pkgutil.iter_modules(commands.__path__):
     command = importlib.import_module(f"{commands.__name__}.{module.name}")
     app.command(module.name.replace("_", "-"))(command.main)
 
 
-@app.callback()
+@app.callback(no_args_is_help=True)
 def main(log_level: Literal["debug", "info", "warning", "error"] = "info") -> None:
     """Train, evaluate and use the models of this project."""
     logging.basicConfig(level=log_level.upper(), format="%(levelname)s %(message)s")

@@ -38,7 +38,7 @@ def test_training_lowered_the_loss(trained: dict[str, Run]) -> None:
 
 def test_pictures_are_drawn(trained: dict[str, Run]) -> None:
     names = {path.stem for path in trained["cnn"].figures.glob("*.png")}
-    assert names == {"calibration", "confusion_matrix", "learning_curve", "worst_mistakes"}
+    assert names == {"calibration", "confusion_matrix", "learning_curve", "least_probable_labels"}
 
 
 def test_the_checkpoint_is_gone_when_the_run_is_finished(trained: dict[str, Run]) -> None:

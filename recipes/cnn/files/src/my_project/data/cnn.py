@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import struct
 import sys
 import tarfile
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pooch  # type: ignore[import-untyped]
+import pooch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from pydantic import Field
@@ -32,7 +33,7 @@ class DataConfig(BaseConfig):
     """Which images; those of a folder are cut to squares of `side` pixels."""
 
     dataset: Literal["digits", "cifar10", "folder"] = "digits"
-    folder: str = ""
+    folder: str = "data/images"
     side: int = Field(default=32, ge=8, le=256)
 
 
@@ -110,7 +111,7 @@ def read_folder(folder: Path, side: int) -> tuple[Part, None, list[str]]:
         except (OSError, ValueError) as error:
             bad.append(f"{path} ({error})")
     if bad:
-        raise UserError(f"{folder}: mend or remove {len(bad)} files: {', '.join(bad)}")
+        raise UserError(f"{folder}: mend or remove {len(bad)} files: {', '.join(bad[:10])}")
     labels = np.array([classes.index(path.parent.name) for path in paths], dtype=np.int64)
     if len(classes) < 2 or np.bincount(labels).min() < 5:
         raise UserError(f"{folder}: must hold a folder for each class, with 5 images or more")
@@ -124,7 +125,7 @@ def decode(content: bytes, side: int, channels: int) -> Pixels:
         if image.mode.startswith("I") or image.width * image.height > MAX_PIXELS:
             raise ValueError(f"more than 8 bits for a colour, or than {MAX_PIXELS:,} pixels")
         image = ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB")
-    except (OSError, SyntaxError, Image.DecompressionBombError):
+    except (OSError, SyntaxError, TypeError, struct.error, Image.DecompressionBombError):
         raise ValueError("neither PNG nor JPEG, or damaged") from None
     return np.asarray(ImageOps.fit(image, (side, side))).reshape(side, side, channels)
 

@@ -115,7 +115,7 @@ class Model(nn.Module):
     def logits(self, images: Pixels) -> Tensor:
         """Return what `forward` does, in evaluation mode, and batch by batch."""
         self.eval()
-        batches = torch.split(torch.from_numpy(images), 500)
+        batches = torch.split(torch.from_numpy(images), max(1, 512_000 // images[0].size))
         return torch.cat([self(batch.to(self.head.weight.device)) for batch in batches])
 
     def probabilities(self, images: Pixels) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Train a residual network on images: `python -m my_project train cnn`.
+"""Train a network: `python -m my_project train cnn`.
 
 With `--resume` it goes on where it was stopped, to the same weights as without the stop. On N
 devices: `torchrun --nproc-per-node=N -m my_project train cnn`.
@@ -31,15 +31,15 @@ __all__ = ["Config", "Model", "evaluate", "examples", "prepare", "primary_metric
 class Config(DataConfig):
     """What experiments/cnn.toml may set."""
 
-    width: int = Field(default=16, ge=1)
-    depth: int = Field(default=1, ge=1)
+    width: int = Field(default=16, ge=1, le=512)
+    depth: int = Field(default=1, ge=1, le=512)
     backbone: str = ""
     epochs: int = Field(default=20, ge=1)
     batch_size: int = Field(default=64, ge=2)
     learning_rate: float = Field(default=0.1, gt=0)
     weight_decay: float = Field(default=5e-4, ge=0)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
-    crop: int = Field(default=1, ge=0)
+    crop: int = Field(default=1, ge=0, le=7)
     flip: bool = False
     cutout: int = Field(default=0, ge=0)
     device: Literal["auto", "cuda", "mps", "cpu"] = "auto"
@@ -98,7 +98,7 @@ def fit(config: Config, data: Data, run: Run, state: State, rank: int, world: in
     precision = mixed_precision(device)
     model = DistributedDataParallel(state.model) if world > 1 else state.model
     if size % world or size > len(data.train.labels):
-        raise UserError(f"batch_size: {size} is not divisible by {world}, or more than all images")
+        raise UserError(f"batch_size: {size} is no multiple of {world}, or more than all images")
     if config.compile:
         model.compile()
     images, labels = resident([data.train.images, data.train.labels], device)

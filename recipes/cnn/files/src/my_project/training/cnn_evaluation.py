@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, log_loss, recall_score
 
 from ..data.cnn import Data, Part, Pixels
@@ -22,12 +23,12 @@ def evaluate(model: Model, data: Data, figures: Path | None = None) -> dict[str,
     if figures:
         draw(data, probabilities, figures)
     test = measure(labels, probabilities)
-    redrawn = np.random.default_rng(0).binomial(len(labels), test["accuracy"], 10_000)
+    correct = binomtest(round(test["accuracy"] * len(labels)), len(labels))
     recalls = recall_score(labels, probabilities.argmax(axis=1), average=None)
     return {
         "test": test,
         "baseline": measure(labels, softmax_regression(data.train, data.test.images)),
-        "intervals": {"accuracy": (np.quantile(redrawn, [0.025, 0.975]) / len(labels)).tolist()},
+        "intervals": {"accuracy": list(correct.proportion_ci(method="wilson"))},
         "recall": dict(zip(data.classes, recalls.tolist(), strict=True)),
     }
 
@@ -91,7 +92,7 @@ def draw(data: Data, probabilities: Floats, figures: Path) -> None:
         axes = figure.add_subplot(2, 5, place, title=f"{names[labels[index]]}, {answers[index]}")
         axes.imshow(data.test.images[index].squeeze(), cmap="gray")
         axes.set_axis_off()
-    plots.save_figure(figure, figures / "worst_mistakes.png")
+    plots.save_figure(figure, figures / "least_probable_labels.png")
 
 
 def draw_history(history: list[dict[str, float]], path: Path) -> None:
