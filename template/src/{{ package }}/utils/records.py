@@ -81,7 +81,8 @@ def _json_lines(text: str) -> list[Any]:
 
 
 def _csv_rows(text: str) -> list[dict[str, Any]]:
-    header, *rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row] or [[]]
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header, *rows = [row for row in reader if row] or [[]]
     if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
         raise ValueError("its columns are not separated by commas")
     if len(set(header)) < len(header):
