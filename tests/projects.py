@@ -23,6 +23,8 @@ PROJECTS = ROOT / "build" / "projects"
 # What a project makes of its own; everything else is compared with a fresh render.
 ARTEFACTS = {"__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".DS_Store"}
 OWN = {".venv", *ARTEFACTS}
+# Kinds of which every project has a layer, as copier.yml says.
+SLOTS = {"workload", "tracking"}
 
 
 def combinations() -> list[tuple[str, ...]]:
@@ -39,7 +41,7 @@ def label(recipes: Sequence[str]) -> str:
 
 
 def layers(recipes: Sequence[str]) -> list[Recipe]:
-    """The layers of a combination: chosen, required, and implicit where a kind is missing."""
+    """The layers of a combination: chosen, required, and implicit where a slot is empty."""
     catalogue = load_catalogue()
     wanted = set(recipes)
     for recipe in catalogue:
@@ -48,7 +50,8 @@ def layers(recipes: Sequence[str]) -> list[Recipe]:
     return [
         recipe
         for recipe in catalogue
-        if recipe.name in wanted or (recipe.implicit and recipe.kind not in kinds)
+        if recipe.name in wanted
+        or (recipe.implicit and recipe.kind in SLOTS and recipe.kind not in kinds)
     ]
 
 

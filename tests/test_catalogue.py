@@ -30,7 +30,7 @@ def test_unknown_name(name: str, question: str) -> None:
 
 
 def test_implicit_recipe_is_not_chosen() -> None:
-    with pytest.raises(Refusal, match="joins by itself when no other workload recipe is chosen"):
+    with pytest.raises(Refusal, match="joins by itself where it is needed"):
         choose(["baseline"], CATALOGUE)
 
 

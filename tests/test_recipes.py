@@ -44,7 +44,7 @@ def test_recipe_lists_its_files(recipe: Recipe) -> None:
 def test_recipe_is_described(recipe: Recipe) -> None:
     assert recipe.title
     assert len(recipe.summary) <= 70
-    assert recipe.kind in {"workload", "tracking", "serving", "orchestration"}
+    assert recipe.kind in {"workload", "tracking", "promotion", "serving", "orchestration"}
     assert all(help_.strip() for help_ in recipe.commands.values())
     assert (recipe.kind != "workload") or (ROOT / "recipes" / recipe.name / "README.md").is_file()
 

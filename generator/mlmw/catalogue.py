@@ -28,7 +28,7 @@ class Recipe:
     @property
     def joins(self) -> str:
         """When an implicit recipe is part of a project, in words."""
-        return f"joins by itself when no other {self.kind} recipe is chosen"
+        return "joins by itself where it is needed"
 
 
 def load_catalogue(root: Path | None = None) -> list[Recipe]:

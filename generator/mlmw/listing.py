@@ -31,7 +31,7 @@ def overview(catalogue: Sequence[Recipe]) -> str:
             "To choose with --recipe:",
             *lines[False],
             "",
-            "Joining by themselves, where no chosen recipe is of their kind:",
+            "Joining by themselves where they are needed:",
             *lines[True],
             "",
             "All about one: mlmw recipes NAME",

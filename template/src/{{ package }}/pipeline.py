@@ -61,9 +61,12 @@ def load_model(run: Run) -> workloads.FittedModel:
     return workloads.load(metadata["workload"]).Model.load(run.model)
 
 
-def evaluate_run(run: Run) -> dict[str, Any]:
-    """Evaluate a run's model on the data that it held out; a UserError where they changed."""
-    model, metadata = load_model(run), run.metadata
+def evaluate_run(run: Run, of: Run | None = None) -> dict[str, Any]:
+    """Evaluate a run's model, or that `of` another, on the data that the run held out.
+
+    A UserError where the data have changed since.
+    """
+    model, metadata = load_model(of or run), run.metadata
     workload = workloads.load(metadata["workload"])
     data = workload.prepare(load_config(workload.Config, run.folder / "config.toml"))
     if data.sha256 != metadata["data_sha256"]:
