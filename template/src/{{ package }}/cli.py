@@ -5,6 +5,8 @@ import logging
 import pkgutil
 import signal
 import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Literal
 
 import typer
@@ -12,23 +14,32 @@ import typer
 from . import commands
 from .utils.errors import UserError
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for module in pkgutil.iter_modules(commands.__path__):
-    command = importlib.import_module(f"{commands.__name__}.{module.name}")
-    app.command(module.name.replace("_", "-"))(command.main)
 
-
-@app.callback(no_args_is_help=True)
 def main(log_level: Literal["debug", "info", "warning", "error"] = "info") -> None:
     """Train, evaluate and use the models of this project."""
     logging.basicConfig(level=log_level.upper(), format="%(levelname)s %(message)s")
+
+
+def build(words: Sequence[str]) -> typer.Typer:
+    """Return the app with the command that is asked for, with all of them for the help.
+
+    So a command waits for its own imports only, however many layers there are.
+    """
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.callback(no_args_is_help=True)(main)
+    names = [word.replace("-", "_") for word in words if word.replace("-", "_").isidentifier()]
+    asked = [name for name in names if find_spec(f"{commands.__name__}.{name}")]
+    for name in asked[:1] or [module.name for module in pkgutil.iter_modules(commands.__path__)]:
+        command = importlib.import_module(f"{commands.__name__}.{name}")
+        app.command(name.replace("_", "-"))(command.main)
+    return app
 
 
 def run() -> None:
     """Run one command. What the user can mend is told in one line, with exit code 2."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # tidy up, as after Ctrl-C
     try:
-        app()
+        build(sys.argv[1:])()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
