@@ -1,22 +1,16 @@
-"""One real project for every combination of recipes, set up as its README says.
-
-    python tests/projects.py
-
-renders each combination below `build/projects/` and runs its own set-up there. `make test` does
-this before the tests, which then need no network. A second run only touches what has changed.
-"""
+"""The combinations of recipes, and the project that each one gives."""
 
 import itertools
 import os
 import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mlmw.catalogue import Recipe, load_catalogue
+from mlmw.render import render
 
 ROOT = Path(__file__).parents[1]
 PROJECTS = ROOT / "build" / "projects"
@@ -25,11 +19,19 @@ ARTEFACTS = {"__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".DS_
 OWN = {".venv", *ARTEFACTS}
 # Kinds of which every project has a layer, as copier.yml says.
 SLOTS = {"workload", "tracking"}
+# Not the name of the folder, and with all that people put into a title.
+TITLE = "Größen-Übersicht 7 für Straßen & Wärme"
+PACKAGE = "grossen_ubersicht_7_fur_strassen_warme"
+
+
+def choices() -> list[str]:
+    """The names of the recipes that can be chosen, in the catalogue's order."""
+    return [recipe.name for recipe in load_catalogue() if not recipe.implicit]
 
 
 def combinations() -> list[tuple[str, ...]]:
-    """Every set of recipes that can be chosen, the empty one first."""
-    names = [recipe.name for recipe in load_catalogue() if not recipe.implicit]
+    """Every set of recipes that can be chosen, the smaller ones first."""
+    names = choices()
     return [
         chosen for count in range(len(names) + 1) for chosen in itertools.combinations(names, count)
     ]
@@ -55,16 +57,46 @@ def layers(recipes: Sequence[str]) -> list[Recipe]:
     ]
 
 
+@contextmanager
+def template_copy() -> Iterator[Path]:
+    """A copy of the template as it is now, without its repository: Copier need not clone it."""
+    with TemporaryDirectory() as folder:
+        root = Path(folder) / "mlmw"
+        ignored = shutil.ignore_patterns(*ARTEFACTS)
+        for name in ("template", "recipes"):
+            shutil.copytree(ROOT / name, root / name, ignore=ignored)
+        for name in ("copier.yml", "generator/mlmw/reserved-names.yml"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, root / name)
+        yield root
+
+
+def rendered_files(folder: Path) -> dict[str, bytes]:
+    """The files below `folder`, without the answers and what a project makes of its own."""
+    found = {}
+    for base, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name not in OWN]
+        for path in (Path(base, name) for name in names):
+            if path.name not in {".copier-answers.yml", *OWN}:
+                found[path.relative_to(folder).as_posix()] = path.read_bytes()
+    return found
+
+
 @dataclass(frozen=True)
 class Project:
-    """A rendered project with an environment of its own, which holds what it declares only."""
+    """The project of one combination, kept below build/ with an environment of its own."""
 
     recipes: tuple[str, ...]
 
     @property
+    def label(self) -> str:
+        """Its name in tables, and that of its folder."""
+        return label(self.recipes)
+
+    @property
     def folder(self) -> Path:
         """Where it is."""
-        return PROJECTS / label(self.recipes)
+        return PROJECTS / self.label
 
     @property
     def python(self) -> Path:
@@ -73,66 +105,21 @@ class Project:
         return self.folder / ".venv" / scripts
 
     @property
-    def title(self) -> str:
-        """A name that is not the folder's, with an accent and blanks, as people give them."""
-        return f"Größe {' '.join(self.recipes)}".strip()
+    def workloads(self) -> list[str]:
+        """Its workloads, the first one being the default of its commands."""
+        return [layer.name for layer in layers(self.recipes) if layer.kind == "workload"]
 
-    def render(self, folder: Path) -> None:
-        """Make the project in `folder`, through the command line."""
-        recipes = [f"--recipe={name}" for name in self.recipes]
-        command = [sys.executable, "-m", "mlmw", "new", str(folder), "--name", self.title]
-        options = ["--defaults", "--no-git", *recipes]
-        subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL)
-
-    def files(self, folder: Path | None = None) -> dict[Path, bytes]:
-        """The rendered files below `folder`, without what a project makes of its own."""
-        folder = folder or self.folder
-        return {
-            path.relative_to(folder): path.read_bytes()
-            for path in folder.rglob("*")
-            if path.is_file()
-            and not OWN & set(path.relative_to(folder).parts)
-            and path.name != ".copier-answers.yml"
-        }
-
-    def prepare(self) -> None:
-        """Bring the folder up to date with the template, then run the project's set-up."""
-        with tempfile.TemporaryDirectory() as temporary:
+    def render(self, template: Path) -> dict[str, bytes]:
+        """Bring the folder up to date with the template; what did not change is not touched."""
+        with TemporaryDirectory() as temporary:
             fresh = Path(temporary) / "project"
-            self.render(fresh)
-            wanted, present = self.files(fresh), self.files() if self.folder.exists() else {}
-            for name in present.keys() - wanted.keys():
-                (self.folder / name).unlink()
-            for name in [name for name in wanted if wanted[name] != present.get(name)]:
-                (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(fresh / name, self.folder / name)
-        if shutil.which("make"):
-            subprocess.run(["make", "--no-print-directory", "setup"], cwd=self.folder, check=True)
-        elif not self.python.exists():
-            subprocess.run([sys.executable, "-m", "venv", self.folder / ".venv"], check=True)
-            pip = [self.python, "-m", "pip", "install", "-c", "envs/constraints.txt"]
-            subprocess.run([*pip, "-e", ".[dev]"], cwd=self.folder, check=True)
-
-    def run(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """Run the project's Python, by default in its folder; what it printed is kept."""
-        return subprocess.run(
-            [self.python, *arguments],
-            cwd=cwd or self.folder,
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            check=False,
-        )
-
-
-def clean_environment() -> dict[str, str]:
-    """The environment without what the tests' own Python and runner put there."""
-    foreign = ("PYTEST", "COV_", "PYTHONPATH", "VIRTUAL_ENV")
-    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-
-
-if __name__ == "__main__":
-    for number, recipes in enumerate(combinations(), start=1):
-        print(f"project {number} of {len(combinations())}: {label(recipes)}", flush=True)
-        Project(recipes).prepare()
+            render(template, fresh, {"recipes": list(self.recipes), "project_name": TITLE})
+            wanted = rendered_files(fresh)
+        present = rendered_files(self.folder) if self.folder.exists() else {}
+        for name in present.keys() - wanted.keys():
+            (self.folder / name).unlink()
+        for name in [name for name in wanted if wanted[name] != present.get(name)]:
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(wanted[name])
+        return wanted

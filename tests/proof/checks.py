@@ -1,0 +1,177 @@
+"""What is checked in each project, one function for each kind of check.
+
+A check has a name, which says what it runs, and raises `Failed` with what was printed.
+"""
+
+import json
+
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from projects import OWN, PACKAGE, ROOT, Project
+
+from proof.environment import tool_environment
+
+IMPORT_ALL = f"""
+import importlib, pkgutil, {PACKAGE} as package
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+"""
+VALIDATE_NOTEBOOKS = """
+import pathlib, nbformat
+for path in pathlib.Path("notebooks").glob("*.ipynb"):
+    nbformat.validate(nbformat.read(path, as_version=4))
+"""
+
+
+class Failed(Exception):
+    """What a check printed when it failed."""
+
+
+@dataclass
+class Workplace:
+    """Where one check of one project runs: its traces, and the copies that it makes."""
+
+    project: Project
+    temporary: Path
+    copies: list[Path] = field(default_factory=list)
+
+    @property
+    def traces(self) -> Path:
+        """The folder into which the processes write what they read."""
+        return self.temporary / "traces"
+
+    def run(self, *arguments: str, cwd: Path | None = None) -> str:
+        """Run the project's Python and return what it printed; `Failed` where that fails."""
+        outcome = subprocess.run(
+            [self.project.python, *arguments],
+            cwd=cwd or self.project.folder,
+            env=tool_environment()
+            | {
+                "PROOF_TRACE": str(self.traces),
+                "TMPDIR": str(self.temporary),
+                # As many checks run at once as there are cores.
+                "OMP_NUM_THREADS": "1",
+                "PYTHONUTF8": "1",
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+        if outcome.returncode:
+            raise Failed(f"$ python {' '.join(arguments)}\n{outcome.stdout}")
+        return outcome.stdout
+
+    def copy(self) -> Path:
+        """A copy of the project without its source, tests and caches, to train in."""
+        target = self.temporary / "copy"
+        ignored = shutil.ignore_patterns(*OWN, "src", "tests")
+        shutil.copytree(self.project.folder, target, ignore=ignored)
+        self.copies.append(target)
+        return target
+
+
+@contextmanager
+def workplace(project: Project) -> Iterator[Workplace]:
+    """Make the folders of a check, and remove them after it."""
+    with TemporaryDirectory(prefix="proof-", ignore_cleanup_errors=True) as temporary:
+        place = Workplace(project, Path(temporary))
+        place.traces.mkdir()
+        yield place
+
+
+def style(place: Workplace) -> None:
+    """Ruff, and what can be said about Python and notebooks without running them."""
+    place.run("-m", "ruff", "check", "--no-cache", ".")
+    place.run("-m", "ruff", "format", "--check", "--no-cache", ".")
+    place.run("-c", VALIDATE_NOTEBOOKS)
+
+
+def types(place: Workplace) -> None:
+    """The strict type check. One cache serves all projects, as their packages are the same."""
+    cache = ROOT / "build" / "mypy" / threading.current_thread().name
+    place.run("-m", "mypy", "--cache-dir", str(cache))
+
+
+def imports(place: Workplace) -> None:
+    """Each module can be imported, so each import is declared."""
+    place.run("-c", IMPORT_ALL)
+
+
+def use(place: Workplace) -> None:
+    """Train, evaluate, predict and report, as the README says, and beat the baseline."""
+    copy = place.copy()
+    for workload in place.project.workloads:
+        run = copy / place.run("-m", PACKAGE, "train", workload, cwd=copy).splitlines()[-1]
+        metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+        metric = json.loads((run / "metadata.json").read_text(encoding="utf-8"))["primary_metric"]
+        if not metrics["test"][metric] > metrics["baseline"][metric]:
+            raise Failed(f"{workload}: {metric} does not beat the baseline: {metrics}")
+        examples = str(run / "examples.jsonl")
+        output = str(copy / f"{workload}.jsonl")
+        arguments = ["predict", examples, "--workload", workload, "--output", output]
+        place.run("-m", PACKAGE, *arguments, cwd=copy)
+        lines = Path(output).read_text(encoding="utf-8").splitlines()
+        if not lines or not all("prediction" in json.loads(line) for line in lines):
+            raise Failed(f"{workload}: no predictions in {lines}")
+        place.run("-m", PACKAGE, "evaluate", workload, cwd=copy)
+    place.run("-m", PACKAGE, "report", cwd=copy)
+    readme = (copy / "README.md").read_text(encoding="utf-8")
+    missing = [one for one in place.project.workloads if not (copy / "reports" / one).is_dir()]
+    if "Not trained yet" in readme or missing:
+        raise Failed(f"README.md: not filled by `report`; no pictures for {missing}")
+
+
+def tests(path: str) -> Callable[[Workplace], None]:
+    """The check that runs one file or folder of the project's own tests."""
+
+    def run(place: Workplace) -> None:
+        printed = place.run("-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", path)
+        if "skipped" in printed.splitlines()[-1]:
+            raise Failed(printed)
+
+    return run
+
+
+def everything(place: Workplace) -> None:
+    """All of the project's own tests in one process, as `make test` runs them."""
+    tests("tests")(place)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check by name; `traced` if what it reads can be followed, else all files count."""
+
+    name: str
+    run: Callable[[Workplace], None]
+    traced: bool = True
+
+
+def checks(project: Project, full: bool) -> list[Check]:
+    """The checks of a project; with `full` its tests run all together."""
+    found = [
+        Check("style", style, traced=False),
+        Check("types", types, traced=False),
+        Check("imports", imports),
+        Check("use", use),
+    ]
+    if full:
+        return [*found, Check("tests", everything)]
+    units = sorted((project.folder / "tests").iterdir())
+    return found + [
+        Check(f"tests/{unit.name}", tests(f"tests/{unit.name}"))
+        for unit in units
+        if unit.name not in OWN and (unit.is_dir() or unit.name.startswith("test_"))
+    ]

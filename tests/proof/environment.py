@@ -1,0 +1,173 @@
+"""Environments that hold what a project declares, and nothing else.
+
+The project with every recipe sets itself up, as its README says. All others take their packages
+from there, by hard links and only those that their own pyproject.toml asks for, directly or
+through another package: two seconds instead of minutes, and an undeclared import still fails.
+"""
+
+import hashlib
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import venv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import uv
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from projects import Project
+
+from proof import trace
+
+TRACE = Path(trace.__file__)
+
+
+def tool_environment() -> dict[str, str]:
+    """The variables for a project's own commands: uv is at hand, this Python's own are not."""
+    foreign = ("PYTEST", "COV_", "PYTHONPATH", "VIRTUAL_ENV", "PROOF_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    if "PIP_FIND_LINKS" in kept:  # uv looks for packages where pip was told to look
+        kept.setdefault("UV_FIND_LINKS", kept["PIP_FIND_LINKS"])
+    uv_folder = os.path.dirname(uv.find_uv_bin())
+    return kept | {"PATH": os.pathsep.join([uv_folder, kept.get("PATH", "")])}
+
+
+def site_packages(python: Path) -> Path:
+    """Where the packages of an environment are."""
+    found = python.parents[1] / "Lib" / "site-packages"
+    if os.name != "nt":
+        found = python.parents[1] / f"lib/python3.{sys.version_info.minor}/site-packages"
+    return found
+
+
+class Packages:
+    """The distributions of an environment, by their canonical names."""
+
+    def __init__(self, python: Path) -> None:
+        self.folder = site_packages(python)
+        found = importlib.metadata.distributions(path=[str(self.folder)])
+        self.by_name = {canonicalize_name(one.name): one for one in found}
+
+    def closure(self, requirements: Iterable[str]) -> set[str]:
+        """The names of all distributions that these requirements bring along.
+
+        A `LookupError` names a requirement that the environment lacks.
+        """
+        names: set[str] = set()
+        waiting = [(Requirement(text), "") for text in requirements]
+        done = set()
+        while waiting:
+            requirement, extra = waiting.pop()
+            if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+                continue
+            name = canonicalize_name(requirement.name)
+            if name not in self.by_name:
+                raise LookupError(f"{requirement}: is not in {self.folder}")
+            names.add(name)
+            for wanted in {"", *requirement.extras}:
+                if (name, wanted) not in done:
+                    done.add((name, wanted))
+                    needs = self.by_name[name].requires or []
+                    waiting += [(Requirement(text), wanted) for text in needs]
+        return names
+
+    def owners(self) -> dict[str, str]:
+        """For each file, relative to the packages' folder, the distribution that brought it."""
+        return {
+            os.path.normpath(file): name
+            for name, distribution in self.by_name.items()
+            for file in distribution.files or []
+        }
+
+    def versions(self, names: Iterable[str]) -> list[str]:
+        """`name==version` of the given distributions, sorted."""
+        return sorted(f"{name}=={self.by_name[name].version}" for name in names)
+
+    def plugins(self, names: Iterable[str]) -> list[str]:
+        """Those that bring a plugin of pytest, which changes all tests by being there."""
+        return sorted(
+            name
+            for name in names
+            if any(point.group == "pytest11" for point in self.by_name[name].entry_points)
+        )
+
+
+def requirements(files: Mapping[str, bytes]) -> list[str]:
+    """What a project declares, for running and for development."""
+    project = tomllib.loads(files["pyproject.toml"].decode())["project"]
+    return [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+
+
+def set_up(project: Project) -> None:
+    """Let a project set itself up, by `make setup` or by what its README gives instead."""
+    if shutil.which("make"):
+        command = ["make", "--no-print-directory", "setup"]
+        subprocess.run(command, cwd=project.folder, env=tool_environment(), check=True)
+    elif not project.python.exists():
+        venv.create(project.folder / ".venv", with_pip=True)
+        pip = [project.python, "-m", "pip", "install", "-c", "envs/constraints.txt"]
+        subprocess.run([*pip, "-e", ".[dev]"], cwd=project.folder, check=True)
+    install_trace(project)
+
+
+def derive(project: Project, packages: Packages, names: set[str]) -> None:
+    """Make the environment of a project from another one; nothing where it is made already."""
+    content = [*packages.versions(names), sys.version, str(packages.folder), project.label]
+    stamp = hashlib.sha256("\n".join(content).encode()).hexdigest()
+    marker = project.folder / ".venv" / "stamp"
+    if not marker.exists() or marker.read_text() != stamp:
+        shutil.rmtree(project.folder / ".venv", ignore_errors=True)
+        venv.create(project.folder / ".venv", symlinks=os.name != "nt")
+        for name in names:
+            link(packages, name, project)
+        install_itself(project)
+        marker.write_text(stamp)
+    install_trace(project)
+
+
+def link(packages: Packages, name: str, project: Project) -> None:
+    """Link the files of one distribution, with what Python has compiled of them."""
+    target = site_packages(project.python)
+    for file in packages.by_name[name].files or []:
+        source = packages.folder / file
+        compiled = source.parent / "__pycache__"
+        wanted = [source]
+        if source.suffix == ".py":
+            wanted += compiled.glob(f"{source.stem}.{sys.implementation.cache_tag}*.pyc")
+        for path in wanted:
+            place = Path(os.path.normpath(target / os.path.relpath(path, packages.folder)))
+            if not path.exists() or place.exists():
+                continue
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if place.parent == project.python.parent:
+                copy_script(path, place, project.python)
+            else:
+                os.link(path, place)
+
+
+def copy_script(source: Path, place: Path, python: Path) -> None:
+    """Copy a console script, so that it starts the Python of its new environment."""
+    content = source.read_bytes()
+    first, newline, rest = content.partition(b"\n")
+    if first.startswith(b"#!") and b"python" in first:
+        content = f"#!{python}".encode() + newline + rest
+    place.write_bytes(content)
+    shutil.copymode(source, place)
+
+
+def install_itself(project: Project) -> None:
+    """Install the project as its own set-up does, for editing and without dependencies."""
+    uv_pip = [uv.find_uv_bin(), "pip", "install", "--quiet", "--python", str(project.python)]
+    command = [*uv_pip, "--no-deps", "-e", "."]
+    subprocess.run(command, cwd=project.folder, env=tool_environment(), check=True)
+
+
+def install_trace(project: Project) -> None:
+    """Let each start of the environment's Python import the trace."""
+    folder = site_packages(project.python)
+    shutil.copy(TRACE, folder / "proof_trace.py")
+    (folder / "proof_trace.pth").write_text("import proof_trace\n")

@@ -1,0 +1,192 @@
+"""What a check has read when it passed: the reason why it need not be run again.
+
+Evidence holds for another project, or at another time, where everything that was read is the same:
+files and folders of the project, the packages and their versions, the plugins of pytest.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from projects import OWN, PACKAGE, ROOT
+
+from proof.environment import TRACE, Packages
+
+STORE = ROOT / "build" / "evidence"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A project as the checks see it.
+
+    Attributes:
+        label: its name.
+        folder: where it is.
+        files: its rendered files.
+        packages: the distributions of its environment, as `name==version`.
+        plugins: those of them that bring a plugin of pytest.
+    """
+
+    label: str
+    folder: Path
+    files: Mapping[str, bytes]
+    packages: frozenset[str]
+    plugins: tuple[str, ...]
+
+    def hash(self, path: str) -> str | None:
+        """The SHA-256 of a rendered file; None where there is none.
+
+        Of pyproject.toml the settings of the tools count: the dependencies are in the environment.
+        """
+        if path not in self.files:
+            return None
+        content = self.files[path]
+        if path == "pyproject.toml":
+            content = json.dumps(tomllib.loads(content.decode())["tool"]).encode()
+        return hashlib.sha256(content).hexdigest()
+
+    def listing(self, folder: str) -> list[str]:
+        """The names of what is rendered in a folder."""
+        prefix = "" if folder == "." else f"{folder}/"
+        inside = [path[len(prefix) :] for path in self.files if path.startswith(prefix)]
+        return sorted({path.split("/")[0] for path in inside})
+
+    def has_module(self, name: str) -> bool:
+        """Whether a module of the project's own package is there."""
+        stem = "src/" + name.replace(".", "/")
+        return f"{stem}.py" in self.files or f"{stem}/__init__.py" in self.files
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One check that passed, and all that it depended on."""
+
+    check: str
+    label: str
+    seconds: float
+    files: dict[str, str | None]
+    listings: dict[str, list[str]]
+    modules: dict[str, bool]
+    packages: list[str]
+    plugins: list[str]
+
+    def holds_for(self, subject: Subject) -> bool:
+        """Whether a run in `subject` would read the same."""
+        return (
+            subject.packages.issuperset(self.packages)
+            and list(subject.plugins) == self.plugins
+            and all(subject.hash(path) == found for path, found in self.files.items())
+            and all(subject.listing(path) == names for path, names in self.listings.items())
+            and all(subject.has_module(name) == there for name, there in self.modules.items())
+        )
+
+
+def gather(
+    check: str,
+    subject: Subject,
+    seconds: float,
+    traces: Path,
+    copies: list[Path],
+    environment: Packages,
+) -> Evidence | None:
+    """Turn what the processes of a check wrote down into evidence.
+
+    None where a process could not be followed: then nothing is known about what it read.
+
+    Args:
+        check: its name.
+        subject: the project in which it passed.
+        seconds: how long it took.
+        traces: the folder of the trace's files.
+        copies: other folders that hold the project's files.
+        environment: whose packages the project uses.
+    """
+    files, listings, modules = set(), set(), set()
+    used: set[str] = set()
+    owners, roots = environment.owners(), [subject.folder, *copies]
+    for kind, text in {line for path in traces.iterdir() for line in _lines(path)}:
+        if kind == "blind":
+            return None
+        if kind == "import":
+            modules |= {text} if text.split(".")[0] == PACKAGE else set()
+            continue
+        inside = _below(text, [subject.folder / ".venv" / _packages_in_environment(environment)])
+        if inside is not None:
+            owner = owners.get(_source(inside))
+            used |= {owner} if owner else set()
+            continue
+        path = _below(text, roots)
+        if path is None or OWN & set(Path(_source(path)).parts):
+            continue
+        (files if kind == "file" else listings).add(Path(_source(path)).as_posix())
+    return Evidence(
+        check=check,
+        label=subject.label,
+        seconds=round(seconds, 2),
+        files={path: subject.hash(path) for path in sorted(files)},
+        listings={path: subject.listing(path) for path in sorted(listings)},
+        modules={name: subject.has_module(name) for name in sorted(modules)},
+        packages=environment.versions(used & environment.by_name.keys()),
+        plugins=list(subject.plugins),
+    )
+
+
+def _lines(path: Path) -> list[tuple[str, str]]:
+    text = path.read_bytes().decode(errors="surrogateescape")
+    return [tuple(line.split("\t", 1)) for line in text.split("\n") if "\t" in line]  # type: ignore[misc]
+
+
+def _below(text: str, roots: list[Path]) -> str | None:
+    """The path relative to the first of the folders that holds it."""
+    for root in roots:
+        if text == str(root):
+            return "."
+        if text.startswith(f"{root}{os.sep}"):
+            return os.path.relpath(text, root)
+    return None
+
+
+def _source(path: str) -> str:
+    """The source of a compiled file; any other path as it is."""
+    folder, name = os.path.split(path)
+    if os.path.basename(folder) == "__pycache__":
+        return os.path.normpath(os.path.join(folder, "..", f"{name.split('.')[0]}.py"))
+    return path
+
+
+def _packages_in_environment(environment: Packages) -> str:
+    return os.path.relpath(environment.folder, environment.folder.parents[2 if os.name != "nt" else 1])
+
+
+class Store:
+    """The evidence of earlier runs and of this one, by check."""
+
+    def __init__(self) -> None:
+        # Evidence is worth nothing once the proof itself, or this Python, is another one.
+        parts = [*sorted(TRACE.parent.glob("*.py"))]
+        content = b"".join(path.read_bytes() for path in parts) + sys.version.encode()
+        self.folder = STORE / hashlib.sha256(content).hexdigest()[:16]
+        self.known: dict[str, list[Evidence]] = {}
+        for path in sorted(self.folder.glob("*.json")):
+            found = Evidence(**json.loads(path.read_text(encoding="utf-8")))
+            self.known.setdefault(found.check, []).append(found)
+
+    def find(self, check: str, subject: Subject) -> Evidence | None:
+        """Evidence that a check would pass in a project; None where it must be run."""
+        held = (one for one in self.known.get(check, []) if one.holds_for(subject))
+        return next(held, None)
+
+    def add(self, evidence: Evidence) -> None:
+        """Keep evidence for what follows, and for the next run."""
+        self.known.setdefault(evidence.check, []).append(evidence)
+        text = json.dumps(asdict(evidence), indent=1, ensure_ascii=False)
+        name = hashlib.sha256(text.encode()).hexdigest()[:24]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self.folder / f".{name}"
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, self.folder / f"{name}.json")

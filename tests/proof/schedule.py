@@ -1,0 +1,109 @@
+"""Run the checks of all projects on all cores, each only where nothing proves it already."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from projects import Project
+
+from proof.checks import Check, Failed, workplace
+from proof.environment import Packages
+from proof.evidence import Evidence, Store, Subject, gather
+
+
+@dataclass(frozen=True)
+class Job:
+    """One check of one project."""
+
+    check: Check
+    project: Project
+    subject: Subject
+    packages: Packages
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a job went: run or proved by `evidence`; failed with what was printed, or passed."""
+
+    job: Job
+    seconds: float
+    evidence: Evidence | None = None
+    failure: str | None = None
+
+
+def run(job: Job, store: Store, cached: bool) -> Result:
+    """Run one check, unless evidence makes that needless; keep new evidence."""
+    if cached and (held := store.find(job.check.name, job.subject)):
+        return Result(job, 0.0, held)
+    began = time.perf_counter()
+    with workplace(job.project) as place:
+        try:
+            job.check.run(place)
+        except Failed as error:
+            return Result(job, time.perf_counter() - began, failure=str(error))
+        seconds = time.perf_counter() - began
+        if job.check.traced:
+            evidence = gather(
+                job.check.name, job.subject, seconds, place.traces, place.copies, job.packages
+            )
+        else:
+            evidence = everything(job, seconds)
+    if cached and evidence:
+        store.add(evidence)
+    return Result(job, seconds)
+
+
+def everything(job: Job, seconds: float) -> Evidence:
+    """The evidence of a check that may have read any file of the project."""
+    subject = job.subject
+    return Evidence(
+        check=job.check.name,
+        label=subject.label,
+        seconds=round(seconds, 2),
+        files={path: subject.hash(path) for path in sorted(subject.files)},
+        listings={".": subject.listing("."), "src": subject.listing("src")},
+        modules={},
+        packages=sorted(subject.packages),
+        plugins=list(subject.plugins),
+    )
+
+
+def run_all(
+    jobs: Sequence[Job], cached: bool, told: Callable[[Result], None], workers: int | None = None
+) -> list[Result]:
+    """Run all jobs and return their results; `told` hears of each as it is there.
+
+    While one check runs in one project, the same check of another one waits if there is something
+    else to do: its outcome may make the other needless.
+    """
+    store, waiting = Store(), list(jobs)
+    running: list[str] = []
+    results: list[Result] = []
+    lock = threading.Lock()
+
+    def next_job() -> Job | None:
+        with lock:
+            if not waiting:
+                return None
+            fresh = (job for job in waiting if job.check.name not in running)
+            job = next(fresh, waiting[0])
+            waiting.remove(job)
+            running.append(job.check.name)
+            return job
+
+    def work() -> None:
+        while job := next_job():
+            result = run(job, store, cached)
+            with lock:
+                running.remove(job.check.name)
+                results.append(result)
+                told(result)
+
+    workers = workers or os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        for future in [pool.submit(work) for _ in range(workers)]:
+            future.result()
+    return results

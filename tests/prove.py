@@ -1,0 +1,130 @@
+"""Prove that every combination of recipes works: `python tests/prove.py`.
+
+The projects are below `build/projects/`, the evidence of what passed below `build/evidence/`;
+docs/combinations.md tells how it works.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import groupby
+
+from projects import Project, choices, combinations, label, template_copy
+from proof.checks import checks
+from proof.environment import Packages, derive, requirements, set_up
+from proof.evidence import Subject
+from proof.schedule import Job, Result, run_all
+
+
+def growing(chosen: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Order combinations so that those of the first n recipes come before any with a later one."""
+    names = choices()
+    return sorted(chosen, key=lambda recipes: sum(2 ** names.index(name) for name in recipes))
+
+
+def prepare(projects: Sequence[Project]) -> list[tuple[Project, Subject, Packages]]:
+    """Render the projects and give each its environment."""
+    everything = Project(tuple(choices()))
+    wanted = [everything, *(project for project in projects if project != everything)]
+    with template_copy() as template, ProcessPoolExecutor() as pool:
+        rendered = dict(zip(wanted, pool.map(partial(render, template), wanted), strict=True))
+    set_up(everything)
+    packages = Packages(everything.python)
+    found = []
+    for project in projects:
+        names = packages.closure(requirements(rendered[project]))
+        if project != everything:
+            derive(project, packages, names)
+        subject = Subject(
+            project.label,
+            project.folder,
+            rendered[project],
+            frozenset(packages.versions(names)),
+            tuple(packages.plugins(names)),
+        )
+        found.append((project, subject, packages))
+    return found
+
+
+def render(template, project):  # type: ignore[no-untyped-def]
+    """Render one project, in a process of the pool."""
+    return project.render(template)
+
+
+def tell(result: Result, full: bool) -> None:
+    """One line for each check that was run, and all that it printed where it failed."""
+    if result.evidence:
+        return
+    verdict = "FAILED" if result.failure else "passed"
+    name = f"{result.job.project.label}: {result.job.check.name}"
+    print(f"{verdict} {name} ({result.seconds:.1f} s)", flush=True)
+    if result.failure:
+        print(result.failure.rstrip(), flush=True)
+
+
+def table(results: Sequence[Result]) -> str:
+    """What each combination cost, and how the cost grows with the number of recipes."""
+    lines = [f"{'combination':40} {'run':>4} {'proved':>7} {'seconds':>8}"]
+    order = growing({result.job.project.recipes for result in results})
+    costs = {}
+    for recipes in order:
+        own = [result for result in results if result.job.project.recipes == recipes]
+        costs[recipes] = sum(result.seconds for result in own)
+        run = sum(result.evidence is None for result in own)
+        lines.append(f"{label(recipes):40} {run:4} {len(own) - run:7} {costs[recipes]:8.1f}")
+    names = choices()
+    for count in range(1, len(names) + 1):
+        inside = [cost for recipes, cost in costs.items() if set(recipes) <= set(names[:count])]
+        if len(inside) == 2**count:
+            lines.append(f"{len(inside):3} combinations of {count} recipes: {sum(inside):8.1f} s")
+    return "\n".join(lines)
+
+
+def advice(failed: Sequence[Result], full: bool) -> str:
+    """For each failed check the smallest combination that fails, and how to run only that."""
+    lines = []
+    by_check = sorted(failed, key=lambda result: result.job.check.name)
+    for name, group in groupby(by_check, key=lambda result: result.job.check.name):
+        smallest = min((result.job.project for result in group), key=lambda one: len(one.recipes))
+        option = " --full" if full else ""
+        lines += [
+            f"{name} fails in {smallest.label}, the smallest of the combinations in which it does:",
+            f"    python tests/prove.py{option} --only {smallest.label} --check {name}",
+        ]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Run what was asked for; returns 1 where a check failed, 2 for a bad argument."""
+    parser = argparse.ArgumentParser(description="Prove that every combination of recipes works.")
+    parser.add_argument("--full", action="store_true", help="use no evidence: run all, everywhere")
+    parser.add_argument("--only", action="append", metavar="COMBINATION", help="repeatable")
+    parser.add_argument("--check", action="append", metavar="NAME", help="repeatable")
+    options = parser.parse_args()
+    by_label = {label(recipes): recipes for recipes in growing(combinations())}
+    if unknown := set(options.only or []) - by_label.keys():
+        parser.error(f"no such combination: {', '.join(unknown)}; there are {', '.join(by_label)}")
+    began = time.perf_counter()
+    projects = [Project(by_label[name]) for name in options.only or by_label]
+    subjects = prepare(projects)
+    print(f"{len(projects)} projects are ready ({time.perf_counter() - began:.1f} s)", flush=True)
+    jobs = [
+        Job(check, project, subject, packages)
+        for project, subject, packages in subjects
+        for check in checks(project, options.full)
+        if not options.check or check.name in options.check
+    ]
+    results = run_all(jobs, cached=not options.full, told=partial(tell, full=options.full))
+    failed = [result for result in results if result.failure]
+    print(table(results))
+    print(f"{len(results)} checks in {time.perf_counter() - began:.1f} s: {len(failed)} failed")
+    if failed:
+        print(advice(failed, options.full))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
