@@ -22,22 +22,23 @@ def train_run(name: str, config: BaseConfig, resumed: Run | None = None) -> Run:
     run = resumed or tracking.start(name, config)
     logger.info("training %s on data %s", name, data.sha256[:12])
     try:
-        model = workload.train(config, data, run)
-        shutil.rmtree(run.model)  # what is there if saving was interrupted
-        run.model.mkdir()
-        model.save(run.model)
-        write_text(run.folder / "examples.jsonl", format_examples(workload.examples(data)))
-        logger.info("evaluating %s on test data", name)
-        run.finish(
-            workload.evaluate(model, data, run.figures),
-            workload=name,
-            seed=config.seed,
-            data_sha256=data.sha256,
-            primary_metric=workload.primary_metric(config),
-        )
+        with run.locked():
+            model = workload.train(config, data, run)
+            shutil.rmtree(run.model)  # what is there if saving was interrupted
+            run.model.mkdir()
+            model.save(run.model)
+            write_text(run.folder / "examples.jsonl", format_examples(workload.examples(data)))
+            logger.info("evaluating %s on test data", name)
+            run.finish(
+                workload.evaluate(model, data, run.figures),
+                workload=name,
+                seed=config.seed,
+                data_sha256=data.sha256,
+                primary_metric=workload.primary_metric(config),
+            )
     except BaseException:
-        # In this order: a run that another process finishes now has the one or the other.
-        if not run.checkpoint.exists() and not (run.folder / "metadata.json").exists():
+        # A checkpoint, also that of a training that diverged, or the metadata of a whole run.
+        if not (resumed or [*run.folder.glob("checkpoint*"), *run.folder.glob("metadata.json")]):
             shutil.rmtree(run.folder)
         raise
     tracking.record(run)

@@ -2,12 +2,16 @@
 
 import importlib.metadata
 import json
+import os
 import platform
 import subprocess
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
+
+from filelock import FileLock, Timeout
 
 from .utils.artifacts import read_json, sha256_folder, write_json, write_text
 from .utils.config import BaseConfig, dump_config
@@ -24,6 +28,7 @@ class Run:
     """
 
     folder: Path
+    facts: dict[str, Any] = field(default_factory=dict, compare=False)  # for metadata.json
 
     @classmethod
     def create(cls, workload: str, config: BaseConfig) -> Self:
@@ -53,6 +58,17 @@ class Run:
         """What a workload that can be resumed writes now and then; gone from a finished run."""
         return self.folder / "checkpoint"
 
+    def locked(self) -> AbstractContextManager[object]:
+        """Keep other processes out, at most until this one dies; a UserError where one is in.
+
+        The processes of one torchrun, which it numbers by RANK, may share a run.
+        """
+        path = self.folder / f".lock{os.environ.get('RANK', '0')}"
+        try:
+            return FileLock(path).acquire(timeout=0)
+        except Timeout:
+            raise UserError(f"{self.folder}: another process is training this run") from None
+
     @property
     def metadata(self) -> dict[str, Any]:
         """Workload, seed, hashes, commit, versions; a UserError where the run is not finished."""
@@ -74,6 +90,7 @@ class Run:
     def finish(self, metrics: dict[str, Any], **facts: Any) -> None:
         """Write the metrics, then the metadata: from here on the run counts."""
         write_json(self.folder / "metrics.json", metrics)
+        facts |= self.facts
         facts["finished"] = datetime.now(UTC).isoformat()
         facts["model_sha256"] = sha256_folder(self.model)
         facts["git"] = {"commit": git("rev-parse", "HEAD"), "changes": git("status", "--short")}

@@ -94,8 +94,11 @@ def test_a_checkpoint_of_other_data_is_refused(
     often = quick.model_copy(update={"checkpoint_seconds": 0.0})
     train(often, digits, run)
     other = replace(digits, sha256="0" * 64)
-    with pytest.raises(UserError, match="checkpoint: the data has changed since"):
+    changed = "checkpoint: the data or the configuration has changed since"
+    with pytest.raises(UserError, match=changed):
         train(often, other, run)
+    with pytest.raises(UserError, match=changed):
+        train(often.model_copy(update={"width": 5}), digits, run)
 
 
 def test_a_checkpoint_is_whole_or_not_there(

@@ -4,7 +4,9 @@ With `--resume` it goes on where it was stopped, to the same weights as without 
 devices: `torchrun --nproc-per-node=N -m my_project train cnn`.
 """
 
+import copy
 import math
+import os
 import time
 from pathlib import Path
 from typing import Literal
@@ -19,6 +21,7 @@ from ..data.augmentation import augment, draw_epoch
 from ..data.cnn import Data, DataConfig, Example, encode, prepare
 from ..models.cnn import Architecture, Model
 from ..runs import Run
+from ..utils.config import dump_config
 from ..utils.device import choose_device, join_processes, mixed_precision, resident
 from ..utils.errors import UserError
 from ..utils.progress import progress
@@ -79,17 +82,20 @@ def train(config: Config, data: Data, run: Run) -> Model:
     if rank > 0:
         raise SystemExit(0)  # the first process's run counts; the pipeline removes this one's
     draw_history(state.history, run.figures / "learning_curve.png")
-    best = Model(architecture)  # on the CPU and in float32: it answers the same everywhere
-    best.load_state_dict(state.best)
+    best = state.best.cpu()  # where it answers the same, whatever it was trained on
+    best.calibrate(data.validation.images, data.validation.labels)
     return best
 
 
 def new_state(config: Config, data: Data, model: Model) -> State:
     """Return the start of a training: Nesterov momentum for all weights that are not frozen."""
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
-    decay, fused = config.weight_decay, weights[0].is_cuda
+    weights, device, decay = list(model.parameters()), model.head.weight.device, config.weight_decay
+    fused = device.type == "cuda"
     optimizer = torch.optim.SGD(weights, 0.1, 0.9, 0, decay, nesterov=True, fused=fused)
-    return State(model, optimizer, data.sha256, loss=torch.zeros((), device=weights[0].device))
+    for weight in weights:  # there from the start, as zeros, for a checkpoint to be read into
+        optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+    origin = data.sha256 + dump_config(config)
+    return State(model, copy.deepcopy(model), optimizer, torch.zeros((), device=device), origin)
 
 
 def fit(config: Config, data: Data, run: Run, state: State, rank: int, world: int) -> None:
@@ -136,8 +142,11 @@ def fit(config: Config, data: Data, run: Run, state: State, rank: int, world: in
         truth = torch.from_numpy(data.validation.labels).to(device)
         validation_loss = F.cross_entropy(logits, truth).item()
         if not math.isfinite(train_loss + validation_loss):
-            kept = f"{run.checkpoint} holds the last good weights"
-            raise UserError(f"loss not finite in epoch {epoch + 1}: lower learning_rate; {kept}")
+            kept = run.checkpoint.with_suffix(".diverged")  # to go on from it would end the same
+            if rank == 0 and run.checkpoint.exists():
+                os.replace(run.checkpoint, kept)
+            reason = f"loss not finite in epoch {epoch + 1}: lower learning_rate"
+            raise UserError(f"{reason}; {kept} holds the last good weights")
         state.end_epoch(train_loss=train_loss, validation_loss=validation_loss)
         if rank == 0:
             run.log(epoch + 1, **state.history[-1])

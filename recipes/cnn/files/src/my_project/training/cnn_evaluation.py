@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy.special import softmax
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, log_loss, recall_score
 
@@ -61,16 +62,14 @@ def softmax_regression(train: Part, images: Pixels) -> Floats:
     mean, targets = train.images.mean(axis=0), np.eye(train.labels.max() + 1)[train.labels]
     weights = np.zeros((mean.size, len(targets[0])))
 
-    def forward(some: Pixels) -> tuple[Floats, Floats]:
-        inputs = (some - mean).reshape(len(some), -1) / 255
-        logits = inputs @ weights
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return inputs, exponentials / exponentials.sum(axis=1, keepdims=True)
+    def flatten(some: Pixels) -> Floats:
+        return np.asarray(some - mean).reshape(len(some), -1) / 255
 
     for batch in np.random.default_rng(0).integers(0, len(targets), (3000, 64)):
-        inputs, probabilities = forward(train.images[batch])
-        weights -= 2 / mean.size * inputs.T @ (probabilities - targets[batch])
-    return forward(images)[1]
+        inputs = flatten(train.images[batch])
+        errors = softmax(inputs @ weights, axis=1) - targets[batch]
+        weights -= 2 / mean.size * inputs.T @ errors
+    return np.asarray(softmax(flatten(images) @ weights, axis=1))
 
 
 def draw(data: Data, probabilities: Floats, figures: Path) -> None:
@@ -85,11 +84,11 @@ def draw(data: Data, probabilities: Floats, figures: Path) -> None:
     axes.set(xlabel="mean probability of the answer", ylabel="share of right answers")
     axes.legend()
     plots.save_figure(figure, figures / "calibration.png")
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    figure.suptitle("Least probable labels: label, answer")
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure.suptitle("Least probable labels: the label, below it the answer")
     worst = probabilities[np.arange(len(labels)), labels].argsort()[:10]
     for place, index in enumerate(worst, start=1):
-        axes = figure.add_subplot(2, 5, place, title=f"{names[labels[index]]}, {answers[index]}")
+        axes = figure.add_subplot(2, 5, place, title=f"{names[labels[index]]}\n{answers[index]}")
         axes.imshow(data.test.images[index].squeeze(), cmap="gray")
         axes.set_axis_off()
     plots.save_figure(figure, figures / "least_probable_labels.png")
@@ -98,8 +97,10 @@ def draw(data: Data, probabilities: Floats, figures: Path) -> None:
 def draw_history(history: list[dict[str, float]], path: Path) -> None:
     """Draw the losses of each epoch."""
     figure, axes = plots.new_figure("Learning curve")
-    for name in ("train_loss", "validation_loss"):
-        axes.plot([epoch[name] for epoch in history], label=name.replace("_", " "))
-    axes.set(xlabel="epoch", ylabel="cross-entropy", yscale="log")
+    epochs = range(1, len(history) + 1)
+    kinds = {"train_loss": "training, smoothed labels", "validation_loss": "validation"}
+    for name, label in kinds.items():
+        axes.plot(epochs, [epoch[name] for epoch in history], ".-", label=label)
+    axes.set(xlabel="epoch", ylabel="cross-entropy (nats per image)", yscale="log")
     axes.legend()
     plots.save_figure(figure, path)
