@@ -1,9 +1,12 @@
 """From a configuration to a run, and from a run to a model: the same for every workload."""
 
 import logging
+import os
 import shutil
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from . import tracking, workloads
 from .runs import Run, finished_runs
@@ -22,7 +25,8 @@ def train_run(name: str, config: BaseConfig, resumed: Run | None = None) -> Run:
     run = resumed or tracking.start(name, config)
     logger.info("training %s on data %s", name, data.sha256[:12])
     try:
-        with run.locked():
+        # It ends with the process. Those of one torchrun, numbered by RANK, may share a run.
+        with FileLock(run.folder / f".lock{os.environ.get('RANK', 0)}", timeout=0):
             model = workload.train(config, data, run)
             shutil.rmtree(run.model)  # what is there if saving was interrupted
             run.model.mkdir()
@@ -36,6 +40,8 @@ def train_run(name: str, config: BaseConfig, resumed: Run | None = None) -> Run:
                 data_sha256=data.sha256,
                 primary_metric=workload.primary_metric(config),
             )
+    except Timeout:
+        raise UserError(f"{run.folder}: another process is training this run") from None
     except BaseException:
         # A checkpoint, also that of a training that diverged, or the metadata of a whole run.
         if not (resumed or [*run.folder.glob("checkpoint*"), *run.folder.glob("metadata.json")]):

@@ -2,16 +2,12 @@
 
 import importlib.metadata
 import json
-import os
 import platform
 import subprocess
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
-
-from filelock import FileLock, Timeout
 
 from .utils.artifacts import read_json, sha256_folder, write_json, write_text
 from .utils.config import BaseConfig, dump_config
@@ -57,17 +53,6 @@ class Run:
     def checkpoint(self) -> Path:
         """What a workload that can be resumed writes now and then; gone from a finished run."""
         return self.folder / "checkpoint"
-
-    def locked(self) -> AbstractContextManager[object]:
-        """Keep other processes out, at most until this one dies; a UserError where one is in.
-
-        The processes of one torchrun, which it numbers by RANK, may share a run.
-        """
-        path = self.folder / f".lock{os.environ.get('RANK', '0')}"
-        try:
-            return FileLock(path).acquire(timeout=0)
-        except Timeout:
-            raise UserError(f"{self.folder}: another process is training this run") from None
 
     @property
     def metadata(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from scipy.optimize import minimize_scalar
 from torch import Tensor, distributed, nn
-from torch.distributed._functional_collectives import all_reduce
+from torch.distributed._functional_collectives import all_gather_single
 
 from ..data.cnn import Example, Pixels, decode
 from ..utils.artifacts import read_json, write_json
@@ -46,24 +46,15 @@ class Prediction:
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch normalisation over the batch of all processes; PyTorch's own does so on CUDA only."""
-
-    running_mean: Tensor
-    running_var: Tensor
+    """Batch normalisation over the batch of all processes; PyTorch's own does so on CUDA alone."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalise (batch, channels, height, width) per channel."""
         if not (self.training and distributed.is_initialized()):
             return super().forward(inputs)
-        values = inputs.to(self.weight.dtype)
-        mean = _average(values)
-        centred = values - mean
-        variance = _average(centred.square())
-        count = inputs.numel() // inputs.shape[1] * distributed.get_world_size()
-        self.running_mean.lerp_(mean.detach().flatten(), 0.1)
-        self.running_var.lerp_(variance.detach().flatten() * count / (count - 1), 0.1)
-        scale = self.weight[:, None, None] * (variance + self.eps).rsqrt()
-        return (centred * scale + self.bias[:, None, None]).to(inputs.dtype)
+        whole = all_gather_single(inputs.contiguous(), 0, distributed.group.WORLD)  # type: ignore[arg-type]
+        first = distributed.get_rank() * len(inputs)
+        return super().forward(whole)[first : first + len(inputs)]
 
 
 class ResidualBlock(nn.Module):
@@ -126,7 +117,7 @@ class Model(nn.Module):
         logits = self.logits(images).double() / self.architecture.temperature
         return logits.softmax(dim=1).numpy()
 
-    def calibrate(self, images: Pixels, labels: NDArray[np.int64]) -> None:
+    def calibrated(self, images: Pixels, labels: NDArray[np.int64]) -> Self:
         """Set the temperature at which other images are most probable (Guo et al. 2017).
 
         One more label in n is taken for wrong, or it would be 0 where all are right.
@@ -138,6 +129,7 @@ class Model(nn.Module):
 
         found = float(minimize_scalar(loss, bounds=(0.01, 10)).x)
         self.architecture = replace(self.architecture, temperature=found)
+        return self
 
     def predict(self, examples: Sequence[Example]) -> list[Prediction]:
         """Classify examples: each by itself, but for rounding, which others may change by 1e-6."""
@@ -189,10 +181,3 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def write_tensors(path: Path, tensors: dict[str, Tensor], **texts: str) -> None:
     """Write a safetensors file; it knows one layout of arrays only."""
     save_file({name: one.contiguous() for name, one in tensors.items()}, path, texts)
-
-
-def _average(values: Tensor) -> Tensor:
-    """Return the mean per channel over all processes."""
-    processes = list(range(distributed.get_world_size()))
-    total: Tensor = all_reduce(values.mean((0, 2, 3), keepdim=True), "sum", processes)
-    return total / len(processes)

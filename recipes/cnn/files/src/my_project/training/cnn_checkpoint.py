@@ -1,7 +1,6 @@
 """What a training that was stopped needs to go on, to the same weights as without the stop."""
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,14 +50,13 @@ class State:
             temporary = path.with_name("checkpoint.partial")
             position = json.dumps([self.epoch, self.step, self.history])
             write_tensors(temporary, tensors, position=position, origin=self.origin)
-            os.replace(temporary, path)
+            temporary.replace(path)
 
     def load(self, path: Path) -> None:
         """Go back to where `save` was called; a UserError where that was another training."""
         tensors, texts = read_tensors(path)
         if texts.get("origin") != self.origin:
-            reason = "the data or the configuration has changed since"
-            raise UserError(f"{path}: {reason}; train without --resume")
+            raise UserError(f"{path}: data or configuration have changed; train without --resume")
         for name, one in self.tensors().items():
             one.copy_(tensors[name])
         self.epoch, self.step, self.history = json.loads(texts["position"])

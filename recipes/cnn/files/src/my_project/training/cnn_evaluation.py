@@ -37,24 +37,22 @@ def evaluate(model: Model, data: Data, figures: Path | None = None) -> dict[str,
 def measure(labels: Labels, probabilities: Floats) -> dict[str, float]:
     """Return the metrics of probabilities (n, classes)."""
     predicted = probabilities.argmax(axis=1)
-    right, sure = calibration(labels, probabilities)
     return {
         "accuracy": float(accuracy_score(labels, predicted)),
         "lowest_recall": float(recall_score(labels, predicted, average=None).min()),
         "log_loss": float(log_loss(labels, probabilities)),
-        "calibration_error": float(np.abs(right - sure).mean()),
+        "calibration_error": calibration_error(labels, probabilities),
     }
 
 
-def calibration(labels: Labels, probabilities: Floats) -> tuple[Floats, Floats]:
-    """Return accuracy and mean confidence of ten equal shares of the answers, the surest last.
+def calibration_error(labels: Labels, probabilities: Floats) -> float:
+    """Return how far accuracy and mean confidence lie apart, over ten equal shares of the answers.
 
-    Their mean difference is the expected calibration error (Guo et al. 2017).
+    The shares go by confidence: the expected calibration error (Guo et al. 2017).
     """
-    correct = probabilities.argmax(axis=1) == labels
-    shares = np.array_split(probabilities.max(axis=1).argsort(kind="stable"), 10)
-    confidence = [probabilities.max(axis=1)[share].mean() for share in shares if len(share)]
-    return np.array([correct[share].mean() for share in shares if len(share)]), np.array(confidence)
+    correct, confidence = probabilities.argmax(axis=1) == labels, probabilities.max(axis=1)
+    shares = np.array_split(confidence.argsort(kind="stable"), min(10, len(labels)))
+    return float(np.mean([abs(correct[one].mean() - confidence[one].mean()) for one in shares]))
 
 
 def softmax_regression(train: Part, images: Pixels) -> Floats:
@@ -73,17 +71,10 @@ def softmax_regression(train: Part, images: Pixels) -> Floats:
 
 
 def draw(data: Data, probabilities: Floats, figures: Path) -> None:
-    """Draw confusion matrix, calibration, and the images whose class got least probability."""
+    """Draw the confusion matrix, and the images whose class got least probability."""
     labels, names = data.test.labels, np.array(data.classes)
     answers = names[probabilities.argmax(axis=1)]
     plots.confusion_matrix(names[labels], answers, figures / "confusion_matrix.png")
-    figure, axes = plots.new_figure("Calibration on test data")
-    axes.plot([0, 1], [0, 1], "--", color="grey", label="as sure as right")
-    right, sure = calibration(labels, probabilities)
-    axes.plot(sure, right, "o-", label="model")
-    axes.set(xlabel="mean probability of the answer", ylabel="share of right answers")
-    axes.legend()
-    plots.save_figure(figure, figures / "calibration.png")
     figure = Figure(figsize=(8, 5), layout="constrained")
     figure.suptitle("Least probable labels: the label, below it the answer")
     worst = probabilities[np.arange(len(labels)), labels].argsort()[:10]
@@ -97,9 +88,8 @@ def draw(data: Data, probabilities: Floats, figures: Path) -> None:
 def draw_history(history: list[dict[str, float]], path: Path) -> None:
     """Draw the losses of each epoch."""
     figure, axes = plots.new_figure("Learning curve")
-    epochs = range(1, len(history) + 1)
-    kinds = {"train_loss": "training, smoothed labels", "validation_loss": "validation"}
-    for name, label in kinds.items():
+    epochs, smoothed = range(1, len(history) + 1), "training, smoothed labels"
+    for name, label in (("train_loss", smoothed), ("validation_loss", "validation")):
         axes.plot(epochs, [epoch[name] for epoch in history], ".-", label=label)
     axes.set(xlabel="epoch", ylabel="cross-entropy (nats per image)", yscale="log")
     axes.legend()
