@@ -1,7 +1,4 @@
-"""Train a network: `python -m my_project train cnn`, or to go on, `train cnn --resume`.
-
-On N devices: `torchrun --nproc-per-node=N -m my_project train cnn`.
-"""
+"""Train a network: `python -m my_project train cnn`, on N devices under torchrun (README)."""
 
 import math
 import time
@@ -64,8 +61,8 @@ def train(config: Config, data: Data, run: Run) -> Model:
     device = choose_device(config.device)
     rank, world = join_processes(device)
     torch.manual_seed(config.seed)
-    shape = data.train.images.shape[2:]
-    model = Model(Architecture(data.classes, *shape, config.width, config.depth))
+    _, side, _, channels = data.train.images.shape
+    model = Model(Architecture(data.classes, side, channels, config.width, config.depth))
     if config.backbone:
         model.transfer(Path(config.backbone))
     state = new_state(config, data, model.to(device))
