@@ -107,7 +107,7 @@ def test_a_run_has_one_writer_and_can_be_chosen(
 ) -> None:
     monkeypatch.chdir(new_project(tmp_path, epochs=2))
     with monkeypatch.context() as failing:
-        failing.setattr("my_project.training.cnn.evaluate", lambda *_: 1 / 0)
+        failing.setattr(sys.modules[train.__module__], "evaluate", lambda *_: 1 / 0)
         for _ in range(2):
             with pytest.raises(ZeroDivisionError):
                 command.main("cnn")

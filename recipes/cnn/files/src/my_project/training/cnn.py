@@ -1,4 +1,7 @@
-"""Train a network: `python -m my_project train cnn`, on N devices under torchrun (README)."""
+"""Train a network: `python -m my_project train cnn`.
+
+On N devices: `torchrun --nproc-per-node=N -m my_project train cnn`.
+"""
 
 import math
 import time
