@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from my_project.runs import Run
-from my_project.training.cnn_evaluation import calibration_error, measure
+from my_project.training.cnn_evaluation import calibration, measure
 
 
 def test_floor_above_the_baseline(trained: dict[str, Run]) -> None:
@@ -67,9 +67,9 @@ def test_calibration_error_of_known_cases(confidence: float, right: int, error: 
     answers = np.random.default_rng(0).permutation(np.arange(100) >= right).astype(int)
     probabilities = np.full((100, 2), 1 - confidence)
     probabilities[np.arange(100), answers] = confidence
-    assert calibration_error(labels, probabilities) >= error - 1e-9
+    assert calibration(labels, probabilities) >= error - 1e-9
     in_order = np.full((100, 2), 1 - confidence)  # each share of ten holds as many right ones
     in_order[np.arange(100), (np.arange(100) % 10 >= right / 10).astype(int)] = confidence
-    assert calibration_error(labels, in_order) == pytest.approx(error)
+    assert calibration(labels, in_order) == pytest.approx(error)
     labels[:50] = 1 - answers[:50]  # both classes occur
     assert measure(labels, probabilities)["calibration_error"] >= error

@@ -41,11 +41,11 @@ def measure(labels: Labels, probabilities: Floats) -> dict[str, float]:
         "accuracy": float(accuracy_score(labels, predicted)),
         "lowest_recall": float(recall_score(labels, predicted, average=None).min()),
         "log_loss": float(log_loss(labels, probabilities)),
-        "calibration_error": calibration_error(labels, probabilities),
+        "calibration_error": calibration(labels, probabilities),
     }
 
 
-def calibration_error(labels: Labels, probabilities: Floats) -> float:
+def calibration(labels: Labels, probabilities: Floats) -> float:
     """Return how far accuracy and mean confidence lie apart, over ten equal shares of the answers.
 
     The shares go by confidence: the expected calibration error (Guo et al. 2017).
