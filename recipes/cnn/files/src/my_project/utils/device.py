@@ -25,11 +25,9 @@ def choose_device(wanted: str) -> torch.device:
         raise UserError(f"device {wanted}: is not available here; there is {', '.join(names)}")
     name = names[0] if wanted == "auto" else wanted
     logger.info("device %s, as %s was wanted and there is %s", name, wanted, ", ".join(names))
-    if name != "cuda":
-        return torch.device(name)
     # The same seed gives the same model, so the fastest kernel of the moment is not searched for.
     torch.backends.cudnn.deterministic = True
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if name == "cuda" else name)
 
 
 def mixed_precision(device: torch.device) -> torch.autocast:
