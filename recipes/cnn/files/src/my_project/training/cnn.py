@@ -1,7 +1,4 @@
-"""Train a network: `python -m my_project train cnn`.
-
-On N devices: `torchrun --nproc-per-node=N -m my_project train cnn`.
-"""
+"""Train a network: `python -m my_project train cnn`."""
 
 import math
 import time
