@@ -1,9 +1,12 @@
 """From a configuration to a run, and from a run to a model: the same for every workload."""
 
 import logging
+import os
 import shutil
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from . import tracking, workloads
 from .runs import Run, finished_runs
@@ -22,22 +25,26 @@ def train_run(name: str, config: BaseConfig, resumed: Run | None = None) -> Run:
     run = resumed or tracking.start(name, config)
     logger.info("training %s on data %s", name, data.sha256[:12])
     try:
-        model = workload.train(config, data, run)
-        shutil.rmtree(run.model)  # what is there if saving was interrupted
-        run.model.mkdir()
-        model.save(run.model)
-        write_text(run.folder / "examples.jsonl", format_examples(workload.examples(data)))
-        logger.info("evaluating %s on test data", name)
-        run.finish(
-            workload.evaluate(model, data, run.figures),
-            workload=name,
-            seed=config.seed,
-            data_sha256=data.sha256,
-            primary_metric=workload.primary_metric(config),
-        )
+        # It ends with the process. Those of one torchrun, numbered by RANK, may share a run.
+        with FileLock(run.folder / f".lock{os.environ.get('RANK', 0)}", timeout=0):
+            model = workload.train(config, data, run)
+            shutil.rmtree(run.model)  # what is there if saving was interrupted
+            run.model.mkdir()
+            model.save(run.model)
+            write_text(run.folder / "examples.jsonl", format_examples(workload.examples(data)))
+            logger.info("evaluating %s on test data", name)
+            run.finish(
+                workload.evaluate(model, data, run.figures),
+                workload=name,
+                seed=config.seed,
+                data_sha256=data.sha256,
+                primary_metric=workload.primary_metric(config),
+            )
+    except Timeout:
+        raise UserError(f"{run.folder}: another process is training this run") from None
     except BaseException:
-        # In this order: a run that another process finishes now has the one or the other.
-        if not run.checkpoint.exists() and not (run.folder / "metadata.json").exists():
+        # A checkpoint, also that of a training that diverged, or the metadata of a whole run.
+        if not (resumed or [*run.folder.glob("checkpoint*"), *run.folder.glob("metadata.json")]):
             shutil.rmtree(run.folder)
         raise
     tracking.record(run)

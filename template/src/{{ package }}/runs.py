@@ -4,7 +4,7 @@ import importlib.metadata
 import json
 import platform
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -24,6 +24,7 @@ class Run:
     """
 
     folder: Path
+    facts: dict[str, Any] = field(default_factory=dict, compare=False)  # for metadata.json
 
     @classmethod
     def create(cls, workload: str, config: BaseConfig) -> Self:
@@ -74,6 +75,7 @@ class Run:
     def finish(self, metrics: dict[str, Any], **facts: Any) -> None:
         """Write the metrics, then the metadata: from here on the run counts."""
         write_json(self.folder / "metrics.json", metrics)
+        facts |= self.facts
         facts["finished"] = datetime.now(UTC).isoformat()
         facts["model_sha256"] = sha256_folder(self.model)
         facts["git"] = {"commit": git("rev-parse", "HEAD"), "changes": git("status", "--short")}

@@ -21,6 +21,8 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 def confusion_matrix(true: Any, predicted: Any, path: Path) -> None:
     """Draw how often each class, by row, was predicted as each class, by column."""
-    figure, axes = new_figure("Confusion matrix on test data")
+    side = 3 + 0.4 * len({*true, *predicted})  # inches, so that numbers do not overlap
+    figure, axes = new_figure("Confusion matrix on test data", side, side)
     ConfusionMatrixDisplay.from_predictions(true, predicted, ax=axes, cmap="Blues", colorbar=False)
+    axes.tick_params(axis="x", labelrotation=90)
     save_figure(figure, path)

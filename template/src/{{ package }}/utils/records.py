@@ -12,6 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from .config import explain
 from .errors import UserError
 
+csv.field_size_limit(2**31 - 1)  # a cell may hold an image; the file is in memory as a whole
+
 
 def read_records(path: Path) -> list[dict[str, Any]]:
     """Read a file as it is; in CSV an empty cell is a missing value.

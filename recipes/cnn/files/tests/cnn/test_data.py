@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import shutil
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -67,6 +68,7 @@ def pictures(tmp_path: Path) -> Path:
             image.save(folder / name / f"{number}.png")
             image.save(folder / name / f"{number}.JPG", "JPEG")
     (folder / "blue" / ".DS_Store").write_bytes(b"hidden")
+    shutil.copytree(folder / "blue", folder / ".ipynb_checkpoints")
     return folder
 
 

@@ -17,6 +17,7 @@ from my_project.models.cnn import Model, read_tensors
 from my_project.runs import Run
 from my_project.training.cnn_checkpoint import State
 from my_project.utils.errors import UserError
+from my_project.utils.records import validate
 
 
 class Canary:
@@ -76,9 +77,9 @@ def test_a_larger_picture_is_made_to_fit(model: Model, digits: Data) -> None:
     "image",
     ["", "no base64!", "aGVsbG8=", base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 50).decode()],
 )
-def test_what_is_no_image_is_refused(model: Model, image: str) -> None:
-    with pytest.raises(UserError, match="image: must be a PNG or JPEG file as base64"):
-        model.predict([Example(image)])
+def test_what_is_no_image_is_refused(digits: Data, image: str) -> None:
+    with pytest.raises(UserError, match=r"two\.jsonl, row 2: image: "):
+        validate([vars(encode(digits.test.images[0])), {"image": image}], Example, "two.jsonl")
 
 
 @pytest.mark.parametrize("victim", ["model.safetensors", "architecture.json"])
@@ -99,7 +100,7 @@ def test_a_pickle_is_refused_and_not_run(
 def test_a_pickle_as_backbone_or_checkpoint_is_not_run(model: Model, tmp_path: Path) -> None:
     torch.save(Canary(tmp_path / "canary"), tmp_path / "checkpoint")
     optimizer = torch.optim.SGD(model.parameters())
-    state = State(model, optimizer, "", loss=torch.zeros(()))
+    state = State(model, model, optimizer, torch.zeros(()), "")
     for read in (state.load, model.transfer):
         with pytest.raises(UserError, match="cannot be read as safetensors"):
             read(tmp_path / "checkpoint")

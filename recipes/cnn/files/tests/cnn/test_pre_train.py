@@ -141,7 +141,8 @@ def test_a_loss_that_is_not_finite_stops_the_training(
     config = quick.model_copy(update={"learning_rate": 1e30, "checkpoint_seconds": 0.0})
     with pytest.raises(UserError, match="loss not finite in epoch 1: lower learning_rate"):
         training.train(config, digits, run)
-    kept, _ = read_tensors(run.checkpoint)
+    assert not run.checkpoint.exists(), "to go on from there would end the same"
+    kept, _ = read_tensors(run.folder / "checkpoint.diverged")
     assert all(tensor.isfinite().all() for tensor in kept.values())
 
 

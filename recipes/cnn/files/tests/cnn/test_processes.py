@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 
 from my_project.commands import train as command
 from my_project.data.cnn import Data
@@ -94,8 +95,42 @@ def test_a_checkpoint_of_other_data_is_refused(
     often = quick.model_copy(update={"checkpoint_seconds": 0.0})
     train(often, digits, run)
     other = replace(digits, sha256="0" * 64)
-    with pytest.raises(UserError, match="checkpoint: the data has changed since"):
+    changed = "checkpoint: data or configuration have changed"
+    with pytest.raises(UserError, match=changed):
         train(often, other, run)
+    with pytest.raises(UserError, match=changed):
+        train(often.model_copy(update={"width": 5}), digits, run)
+
+
+def test_a_run_has_one_writer_and_can_be_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(new_project(tmp_path, epochs=2))
+    with monkeypatch.context() as failing:
+        failing.setattr(sys.modules[train.__module__], "evaluate", lambda *_: 1 / 0)
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                command.main("cnn")
+    older, newer = sorted(Path("experiments/runs").iterdir())
+    with FileLock(older / ".lock0"), pytest.raises(UserError, match=f"{older.name}: another"):
+        command.main("cnn", folder=older)
+    assert (older / "checkpoint").exists()
+    command.main("cnn", folder=older)
+    assert (older / "metadata.json").exists()
+    assert not (newer / "metadata.json").exists()
+    with pytest.raises(UserError, match=f"{older.name}: no run was stopped that can be resumed"):
+        command.main("cnn", folder=older)
+
+
+def test_a_training_that_diverged_is_not_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(new_project(tmp_path, epochs=1, learning_rate=1e30, checkpoint_seconds=0))
+    with pytest.raises(UserError, match="loss not finite"):
+        command.main("cnn")
+    assert (only_run(tmp_path).folder / "checkpoint.diverged").exists()
+    with pytest.raises(UserError, match="one that diverged cannot"):
+        command.main("cnn", resume=True)
 
 
 def test_a_checkpoint_is_whole_or_not_there(

@@ -8,13 +8,13 @@ import sys
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import pooch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -37,11 +37,17 @@ class DataConfig(BaseConfig):
     side: int = Field(default=32, ge=8, le=256)
 
 
+def check_image(image: str) -> str:
+    """Return a PNG or JPEG file as base64 as it is; a ValueError for anything else."""
+    decode(base64.b64decode(image, validate=True), side=8, channels=1)
+    return image
+
+
 @dataclass(frozen=True)
 class Example:
     """One image: a PNG or JPEG file as base64; a digit is light ink on a dark ground."""
 
-    image: str
+    image: Annotated[str, AfterValidator(check_image)]
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ def read_cifar10() -> tuple[Part, Part, list[str]]:
 
 def read_folder(folder: Path, side: int) -> tuple[Part, None, list[str]]:
     """Read FOLDER/CLASS/IMAGE; a UserError names each file that is no image, or damaged."""
-    paths = sorted(path for path in folder.glob("*/*") if not path.name.startswith("."))
+    paths = sorted(folder.glob("[!.]*/[!.]*"))  # but hidden ones
     classes = sorted({path.parent.name for path in paths})
     images, bad = [], []
     for path in progress(paths, "image"):
@@ -124,9 +130,10 @@ def decode(content: bytes, side: int, channels: int) -> Pixels:
         image: Image.Image = Image.open(io.BytesIO(content), formats=["PNG", "JPEG"])
         if image.mode.startswith("I") or image.width * image.height > MAX_PIXELS:
             raise ValueError(f"more than 8 bits for a colour, or than {MAX_PIXELS:,} pixels")
+        image.draft(None, (2 * side, 2 * side))  # a large JPEG is unpacked at a smaller scale
         image = ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB")
     except (OSError, SyntaxError, TypeError, struct.error, Image.DecompressionBombError):
-        raise ValueError("neither PNG nor JPEG, or damaged") from None
+        raise ValueError("neither PNG nor JPEG, or damaged, or too large") from None
     return np.asarray(ImageOps.fit(image, (side, side))).reshape(side, side, channels)
 
 
@@ -145,7 +152,6 @@ def _records(content: bytes) -> Part:
 
 
 def _split(part: Part, share: float, seed: int) -> tuple[Part, Part]:
-    rows = np.arange(len(part.labels))
-    parts = train_test_split(rows, test_size=share, stratify=part.labels, random_state=seed)
-    large, small = (Part(part.images[chosen], part.labels[chosen]) for chosen in parts)
-    return large, small
+    options = {"test_size": share, "stratify": part.labels, "random_state": seed}
+    images, fewer, labels, answers = train_test_split(part.images, part.labels, **options)
+    return Part(images, labels), Part(fewer, answers)

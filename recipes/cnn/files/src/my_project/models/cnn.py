@@ -2,9 +2,9 @@
 
 import base64
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import torch
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from scipy.optimize import minimize_scalar
 from torch import Tensor, distributed, nn
+from torch.distributed._functional_collectives import all_gather_single
 
 from ..data.cnn import Example, Pixels, decode
 from ..utils.artifacts import read_json, write_json
@@ -25,13 +27,14 @@ Size = Annotated[int, Field(strict=True, ge=1, le=512)]
 
 @dataclass(frozen=True)
 class Architecture:
-    """What decides the shape of every weight."""
+    """What decides the shape of every weight, and how sure the model may be."""
 
     classes: list[str]
     side: Size
     channels: Literal[1, 3]
     width: Size
     depth: Size
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1
 
 
 @dataclass(frozen=True)
@@ -43,24 +46,15 @@ class Prediction:
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch normalisation over the batch of all processes; PyTorch's own does so on CUDA only."""
-
-    running_mean: Tensor
-    running_var: Tensor
+    """Batch normalisation over the batch of all processes; PyTorch's own does so on CUDA alone."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalise (batch, channels, height, width) per channel."""
         if not (self.training and distributed.is_initialized()):
             return super().forward(inputs)
-        values = inputs.to(self.weight.dtype)
-        mean = _average(values)
-        centred = values - mean
-        variance = _average(centred.square())
-        count = inputs.numel() // inputs.shape[1] * distributed.get_world_size()
-        self.running_mean.lerp_(mean.detach().flatten(), 0.1)
-        self.running_var.lerp_(variance.detach().flatten() * count / (count - 1), 0.1)
-        scale = self.weight[:, None, None] * (variance + self.eps).rsqrt()
-        return (centred * scale + self.bias[:, None, None]).to(inputs.dtype)
+        whole = all_gather_single(inputs.contiguous(), 0, distributed.group.WORLD)  # type: ignore[arg-type]
+        first = distributed.get_rank() * len(inputs)
+        return super().forward(whole)[first : first + len(inputs)]
 
 
 class ResidualBlock(nn.Module):
@@ -120,19 +114,30 @@ class Model(nn.Module):
 
     def probabilities(self, images: Pixels) -> NDArray[np.float64]:
         """Return the probability of each class, (n, classes), of (n, side, side, channels)."""
-        return self.logits(images).double().softmax(dim=1).numpy()
+        logits = self.logits(images).double() / self.architecture.temperature
+        return logits.softmax(dim=1).numpy()
+
+    def calibrated(self, images: Pixels, labels: NDArray[np.int64]) -> Self:
+        """Set the temperature at which other images are most probable (Guo et al. 2017).
+
+        One more label in n is taken for wrong, or it would be 0 where all are right.
+        """
+        logits, truth, doubt = self.logits(images), torch.from_numpy(labels), 1 / (len(labels) + 1)
+
+        def loss(temperature: float) -> float:
+            return F.cross_entropy(logits / temperature, truth, label_smoothing=doubt).item()
+
+        found = float(minimize_scalar(loss, bounds=(0.01, 10)).x)
+        self.architecture = replace(self.architecture, temperature=found)
+        return self
 
     def predict(self, examples: Sequence[Example]) -> list[Prediction]:
-        """Classify examples; a UserError for what is no image."""
-        classes, shape = self.architecture.classes, self.architecture
-        try:
-            files = [base64.b64decode(example.image, validate=True) for example in examples]
-            images = [decode(file, shape.side, shape.channels) for file in files]
-        except ValueError as error:
-            raise UserError(f"image: must be a PNG or JPEG file as base64: {error}") from None
-        rows = self.probabilities(np.stack(images))
-        answers = [(classes[row.argmax()], zip(classes, row.tolist(), strict=True)) for row in rows]
-        return [Prediction(answer, dict(pairs)) for answer, pairs in answers]
+        """Classify examples: each by itself, but for rounding, which others may change by 1e-6."""
+        shape, files = self.architecture, [base64.b64decode(one.image) for one in examples]
+        images = np.stack([decode(file, shape.side, shape.channels) for file in files])
+        rows = self.probabilities(images)
+        named = [dict(zip(shape.classes, row.tolist(), strict=True)) for row in rows]
+        return [Prediction(max(row, key=row.__getitem__), row) for row in named]
 
     def save(self, folder: Path) -> None:
         """Write the weights as safetensors, and the architecture as JSON."""
@@ -176,23 +181,3 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 def write_tensors(path: Path, tensors: dict[str, Tensor], **texts: str) -> None:
     """Write a safetensors file; it knows one layout of arrays only."""
     save_file({name: one.contiguous() for name, one in tensors.items()}, path, texts)
-
-
-class _Sum(torch.autograd.Function):
-    """The sum over all processes, whose gradient is the sum of their gradients."""
-
-    @staticmethod
-    def forward(context: Any, values: Tensor) -> Tensor:
-        distributed.all_reduce(total := values.clone())
-        return total
-
-    @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> Tensor:
-        distributed.all_reduce(total := gradients[0].clone())
-        return total
-
-
-def _average(values: Tensor) -> Tensor:
-    """Return the mean per channel over all processes."""
-    total: Tensor = _Sum.apply(values.mean((0, 2, 3), keepdim=True))  # type: ignore[no-untyped-call]
-    return total / distributed.get_world_size()

@@ -1,8 +1,4 @@
-"""Train a network: `python -m my_project train cnn`.
-
-With `--resume` it goes on where it was stopped, to the same weights as without the stop. On N
-devices: `torchrun --nproc-per-node=N -m my_project train cnn`.
-"""
+"""Train a network: `python -m my_project train cnn`."""
 
 import math
 import time
@@ -66,8 +62,7 @@ def train(config: Config, data: Data, run: Run) -> Model:
     rank, world = join_processes(device)
     torch.manual_seed(config.seed)
     _, side, _, channels = data.train.images.shape
-    architecture = Architecture(data.classes, side, channels, config.width, config.depth)
-    model = Model(architecture)
+    model = Model(Architecture(data.classes, side, channels, config.width, config.depth))
     if config.backbone:
         model.transfer(Path(config.backbone))
     state = new_state(config, data, model.to(device))
@@ -79,23 +74,25 @@ def train(config: Config, data: Data, run: Run) -> Model:
     if rank > 0:
         raise SystemExit(0)  # the first process's run counts; the pipeline removes this one's
     draw_history(state.history, run.figures / "learning_curve.png")
-    best = Model(architecture)  # on the CPU and in float32: it answers the same everywhere
-    best.load_state_dict(state.best)
-    return best
+    # On the CPU it answers the same, whatever it was trained on.
+    return state.best.cpu().calibrated(data.validation.images, data.validation.labels)
 
 
 def new_state(config: Config, data: Data, model: Model) -> State:
     """Return the start of a training: Nesterov momentum for all weights that are not frozen."""
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
-    decay, fused = config.weight_decay, weights[0].is_cuda
-    optimizer = torch.optim.SGD(weights, 0.1, 0.9, 0, decay, nesterov=True, fused=fused)
-    return State(model, optimizer, data.sha256, loss=torch.zeros((), device=weights[0].device))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1, 0.9, 0, config.weight_decay, nesterov=True)
+    for weight in model.parameters():  # zeros, for a checkpoint to be read into
+        optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
+    device, best = model.head.weight.device, Model(model.architecture)
+    loss, origin = torch.zeros((), device=device), data.sha256 + config.model_dump_json()
+    return State(model, best.to(device), optimizer, loss, origin)
 
 
 def fit(config: Config, data: Data, run: Run, state: State, rank: int, world: int) -> None:
     """Train from where `state` stands to the last epoch; a UserError where the loss diverges."""
     device, size, smoothing = state.loss.device, config.batch_size, config.label_smoothing
-    precision = mixed_precision(device)
+    precision, threads = mixed_precision(device), torch.get_num_threads()
+    run.facts.update(device=str(device), processes=world, threads=threads, bf16=precision._enabled)
     model = DistributedDataParallel(state.model) if world > 1 else state.model
     if size % world or size > len(data.train.labels):
         raise UserError(f"batch_size: {size} is no multiple of {world}, or more than all images")
@@ -136,8 +133,10 @@ def fit(config: Config, data: Data, run: Run, state: State, rank: int, world: in
         truth = torch.from_numpy(data.validation.labels).to(device)
         validation_loss = F.cross_entropy(logits, truth).item()
         if not math.isfinite(train_loss + validation_loss):
-            kept = f"{run.checkpoint} holds the last good weights"
-            raise UserError(f"loss not finite in epoch {epoch + 1}: lower learning_rate; {kept}")
+            kept = run.checkpoint.with_suffix(".diverged")  # the last good weights; not resumed
+            if rank == 0 and run.checkpoint.exists():
+                run.checkpoint.replace(kept)
+            raise UserError(f"loss not finite in epoch {epoch + 1}: lower learning_rate ({kept})")
         state.end_epoch(train_loss=train_loss, validation_loss=validation_loss)
         if rank == 0:
             run.log(epoch + 1, **state.history[-1])

@@ -1,7 +1,6 @@
 """What a training that was stopped needs to go on, to the same weights as without the stop."""
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,46 +19,44 @@ class State:
     """
 
     model: Model
+    best: Model  # a copy, with the weights that were best on validation data so far
     optimizer: torch.optim.SGD
-    data_sha256: str
     loss: Tensor  # summed over the steps of this epoch, on the device, which is not waited for
+    origin: str  # of the data and the configuration
     epoch: int = 0
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
-    best: dict[str, Tensor] = field(default_factory=dict)
 
     def end_epoch(self, **losses: float) -> None:
         """Note the losses, and the weights if they are the best so far on validation data."""
         self.history.append(losses)
         if losses["validation_loss"] == min(one["validation_loss"] for one in self.history):
-            self.best = {name: one.clone() for name, one in self.model.state_dict().items()}
+            self.best.load_state_dict(self.model.state_dict())
         self.epoch, self.step = self.epoch + 1, 0
         self.loss.zero_()
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Return every array of this state, in place, by its name."""
+        buffers = enumerate(one["momentum_buffer"] for one in self.optimizer.state.values())
+        named = {f"momentum/{number}": one for number, one in buffers} | {"loss": self.loss}
+        for part, model in (("model", self.model), ("best", self.best)):
+            named |= {f"{part}/{name}": one for name, one in model.state_dict().items()}
+        return named
+
     def save(self, path: Path) -> None:
         """Write under a temporary name, then rename; what is not finite is not written."""
-        buffers = self.optimizer.state_dict()["state"].items()
-        momentum = {str(number): one["momentum_buffer"] for number, one in buffers}
-        parts = {"model": self.model.state_dict(), "best": self.best, "momentum": momentum}
-        tensors = {f"{part}/{name}": one for part in parts for name, one in parts[part].items()}
-        tensors["sum/loss"] = self.loss
+        tensors = self.tensors()
         if all(one.isfinite().all() for one in tensors.values()):
             temporary = path.with_name("checkpoint.partial")
             position = json.dumps([self.epoch, self.step, self.history])
-            write_tensors(temporary, tensors, position=position, data_sha256=self.data_sha256)
-            os.replace(temporary, path)
+            write_tensors(temporary, tensors, position=position, origin=self.origin)
+            temporary.replace(path)
 
     def load(self, path: Path) -> None:
-        """Go back to where `save` was called; a UserError where that was with other data."""
+        """Go back to where `save` was called; a UserError where that was another training."""
         tensors, texts = read_tensors(path)
-        if texts.get("data_sha256") != self.data_sha256:
-            raise UserError(f"{path}: the data has changed since; train without --resume")
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "momentum": {}, "sum": {}}
-        for name, tensor in tensors.items():
-            part, _, rest = name.partition("/")
-            parts[part][rest] = tensor.to(self.loss.device)
+        if texts.get("origin") != self.origin:
+            raise UserError(f"{path}: data or configuration have changed; train without --resume")
+        for name, one in self.tensors().items():
+            one.copy_(tensors[name])
         self.epoch, self.step, self.history = json.loads(texts["position"])
-        self.loss, self.best = parts["sum"]["loss"], parts["best"]
-        self.model.load_state_dict(parts["model"])
-        state = {int(name): {"momentum_buffer": one} for name, one in parts["momentum"].items()}
-        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state})

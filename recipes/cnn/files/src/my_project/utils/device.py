@@ -20,23 +20,20 @@ def choose_device(wanted: str) -> torch.device:
     Under torchrun each process gets a CUDA device of its own. A UserError where it is missing.
     """
     mps = torch.backends.mps.is_available()
-    available = {"cuda": torch.cuda.is_available(), "mps": mps, "cpu": True}
-    names = [name for name in available if available[name]]
+    names = ["cuda"] * torch.cuda.is_available() + ["mps"] * mps + ["cpu"]
     if wanted not in ("auto", *names):
         raise UserError(f"device {wanted}: is not available here; there is {', '.join(names)}")
     name = names[0] if wanted == "auto" else wanted
     logger.info("device %s, as %s was wanted and there is %s", name, wanted, ", ".join(names))
-    if name != "cuda":
-        return torch.device(name)
-    torch.backends.cudnn.deterministic = True  # the same seed gives the same model
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    # The same seed gives the same model, so the fastest kernel of the moment is not searched for.
+    torch.backends.cudnn.deterministic = True
+    return torch.device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if name == "cuda" else name)
 
 
 def mixed_precision(device: torch.device) -> torch.autocast:
     """Return the context of a forward pass: bfloat16 where that is faster, else float32."""
     fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu":
-        fast = torch.cpu.get_capabilities().get("avx512_bf16", False)
+    fast |= device.type == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16", False)
     logger.info("precision: %s", "bfloat16 mixed with float32" if fast else "float32")
     return torch.autocast(device.type, torch.bfloat16, enabled=fast)
 
