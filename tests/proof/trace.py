@@ -37,7 +37,8 @@ def start(folder: str) -> None:
             write("file", os.path.abspath(os.fsdecode(arguments[0])))
         elif event in ("os.listdir", "os.scandir") and not isinstance(arguments[0], int):
             # The import system lists whole folders to find one module: the `import` tells which.
-            if not sys._getframe(1).f_code.co_filename.startswith("<frozen importlib"):
+            caller = sys._getframe(1).f_code.co_filename.replace(os.sep, "/")
+            if not (caller.startswith("<frozen importlib") or "/importlib/metadata/" in caller):
                 write("list", os.path.abspath(os.fsdecode(arguments[0] or ".")))
         elif event == "import":
             write("import", arguments[0])

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from scipy.optimize import minimize_scalar
 from torch import Tensor, distributed, nn
-from torch.distributed._functional_collectives import all_gather_single
+from torch.distributed.nn.functional import all_gather
 
 from ..data.cnn import Example, Pixels, decode
 from ..utils.artifacts import read_json, write_json
@@ -46,15 +46,14 @@ class Prediction:
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch normalisation over the batch of all processes; PyTorch's own does so on CUDA alone."""
+    """Batch normalisation over the batch of all processes; PyTorch's own does so on CUDA only."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Normalise (batch, channels, height, width) per channel."""
         if not (self.training and distributed.is_initialized()):
             return super().forward(inputs)
-        whole = all_gather_single(inputs.contiguous(), 0, distributed.group.WORLD)  # type: ignore[arg-type]
-        first = distributed.get_rank() * len(inputs)
-        return super().forward(whole)[first : first + len(inputs)]
+        parts = all_gather(inputs.contiguous())  # type: ignore[no-untyped-call]
+        return super().forward(torch.cat(parts)).chunk(len(parts))[distributed.get_rank()]
 
 
 class ResidualBlock(nn.Module):

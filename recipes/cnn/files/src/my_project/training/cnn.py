@@ -65,6 +65,8 @@ def train(config: Config, data: Data, run: Run) -> Model:
     model = Model(Architecture(data.classes, side, channels, config.width, config.depth))
     if config.backbone:
         model.transfer(Path(config.backbone))
+    if world > 1 and device.type == "cuda":  # where PyTorch's own is there, and faster
+        torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     state = new_state(config, data, model.to(device))
     if run.checkpoint.exists():
         state.load(run.checkpoint)
