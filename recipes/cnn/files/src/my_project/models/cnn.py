@@ -52,8 +52,8 @@ class BatchNorm(nn.BatchNorm2d):
         """Normalise (batch, channels, height, width) per channel."""
         if not (self.training and distributed.is_initialized()):
             return super().forward(inputs)
-        parts = all_gather(inputs.contiguous())  # type: ignore[no-untyped-call]
-        return super().forward(torch.cat(parts)).chunk(len(parts))[distributed.get_rank()]
+        parts = torch.stack(all_gather(inputs.contiguous()))  # type: ignore[no-untyped-call]
+        return super().forward(parts.flatten(0, 1)).view_as(parts)[distributed.get_rank()]
 
 
 class ResidualBlock(nn.Module):

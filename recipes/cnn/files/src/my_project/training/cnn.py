@@ -66,7 +66,7 @@ def train(config: Config, data: Data, run: Run) -> Model:
     if config.backbone:
         model.transfer(Path(config.backbone))
     if world > 1 and device.type == "cuda":  # where PyTorch's own is there, and faster
-        torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
     state = new_state(config, data, model.to(device))
     if run.checkpoint.exists():
         state.load(run.checkpoint)
