@@ -13,7 +13,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 
-.PHONY: setup demo test projects lint format benchmark clean
+.PHONY: setup demo test test-combinations lint format benchmark clean
 
 setup: .venv/.ready ## Make .venv with mlmw and the tools of its development
 	@:
@@ -37,11 +37,11 @@ demo: setup ## Make a project, set it up, train it, report its results
 	@echo
 	@echo "The project is in $(DEMO): begin with its README.md, which now shows these results."
 
-test: setup lint projects ## Run every test
+test: setup lint test-combinations ## Run every test
 	$(BIN)/python -m pytest -n auto
 
-projects: setup ## Set up a project for every combination of recipes
-	@$(BIN)/python tests/projects.py
+test-combinations: setup ## Prove every combination of recipes; FULL=1 without the evidence of earlier runs
+	@$(BIN)/python tests/prove.py $(if $(FULL),--full)
 
 lint: setup ## Check style and types
 	$(BIN)/python -m ruff check .

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 
 from projects import Project, choices, combinations, label, template_copy
 from proof.checks import checks
@@ -25,22 +26,26 @@ def growing(chosen: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return sorted(chosen, key=lambda recipes: sum(2 ** names.index(name) for name in recipes))
 
 
-def prepare(projects: Sequence[Project]) -> list[tuple[Project, Subject, Packages]]:
-    """Render the projects and give each its environment."""
+def prepare(
+    projects: Sequence[Project], python: Path | None = None
+) -> list[tuple[Project, Subject, Packages]]:
+    """Render the projects and give each its environment, from that of `python` if it is given."""
     everything = Project(tuple(choices()))
-    wanted = [everything, *(project for project in projects if project != everything)]
+    wanted = list(projects) if python or everything in projects else [everything, *projects]
     with template_copy() as template, ProcessPoolExecutor() as pool:
         rendered = dict(zip(wanted, pool.map(partial(render, template), wanted), strict=True))
-    set_up(everything)
-    packages = Packages(everything.python)
+    if python is None:
+        set_up(everything)
+    packages = Packages(python or everything.python)
     found = []
     for project in projects:
         names = packages.closure(requirements(rendered[project]))
-        if project != everything:
+        if python or project != everything:
             derive(project, packages, names)
         subject = Subject(
             project.label,
             project.folder,
+            project.python,
             rendered[project],
             frozenset(packages.versions(names)),
             tuple(packages.plugins(names)),
@@ -49,12 +54,12 @@ def prepare(projects: Sequence[Project]) -> list[tuple[Project, Subject, Package
     return found
 
 
-def render(template, project):  # type: ignore[no-untyped-def]
+def render(template: Path, project: Project) -> dict[str, bytes]:
     """Render one project, in a process of the pool."""
     return project.render(template)
 
 
-def tell(result: Result, full: bool) -> None:
+def tell(result: Result) -> None:
     """One line for each check that was run, and all that it printed where it failed."""
     if result.evidence:
         return
@@ -103,13 +108,14 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="use no evidence: run all, everywhere")
     parser.add_argument("--only", action="append", metavar="COMBINATION", help="repeatable")
     parser.add_argument("--check", action="append", metavar="NAME", help="repeatable")
+    parser.add_argument("--python", type=Path, help="take packages from this one's environment")
     options = parser.parse_args()
     by_label = {label(recipes): recipes for recipes in growing(combinations())}
     if unknown := set(options.only or []) - by_label.keys():
         parser.error(f"no such combination: {', '.join(unknown)}; there are {', '.join(by_label)}")
     began = time.perf_counter()
     projects = [Project(by_label[name]) for name in options.only or by_label]
-    subjects = prepare(projects)
+    subjects = prepare(projects, options.python and options.python.absolute())
     print(f"{len(projects)} projects are ready ({time.perf_counter() - began:.1f} s)", flush=True)
     jobs = [
         Job(check, project, subject, packages)
@@ -117,7 +123,7 @@ def main() -> int:
         for check in checks(project, options.full)
         if not options.check or check.name in options.check
     ]
-    results = run_all(jobs, cached=not options.full, told=partial(tell, full=options.full))
+    results = run_all(jobs, cached=not options.full, told=tell)
     failed = [result for result in results if result.failure]
     print(table(results))
     print(f"{len(results)} checks in {time.perf_counter() - began:.1f} s: {len(failed)} failed")

@@ -4,7 +4,6 @@ A check has a name, which says what it runs, and raises `Failed` with what was p
 """
 
 import json
-
 import shutil
 import subprocess
 import threading

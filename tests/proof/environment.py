@@ -50,7 +50,7 @@ class Packages:
     def __init__(self, python: Path) -> None:
         self.folder = site_packages(python)
         found = importlib.metadata.distributions(path=[str(self.folder)])
-        self.by_name = {canonicalize_name(one.name): one for one in found}
+        self.by_name = {str(canonicalize_name(one.name)): one for one in found}
 
     def closure(self, requirements: Iterable[str]) -> set[str]:
         """The names of all distributions that these requirements bring along.
@@ -109,7 +109,7 @@ def set_up(project: Project) -> None:
         subprocess.run(command, cwd=project.folder, env=tool_environment(), check=True)
     elif not project.python.exists():
         venv.create(project.folder / ".venv", with_pip=True)
-        pip = [project.python, "-m", "pip", "install", "-c", "envs/constraints.txt"]
+        pip = [str(project.python), "-m", "pip", "install", "-c", "envs/constraints.txt"]
         subprocess.run([*pip, "-e", ".[dev]"], cwd=project.folder, check=True)
     install_trace(project)
 

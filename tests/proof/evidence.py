@@ -15,7 +15,7 @@ from pathlib import Path
 
 from projects import OWN, PACKAGE, ROOT
 
-from proof.environment import TRACE, Packages
+from proof.environment import TRACE, Packages, site_packages
 
 STORE = ROOT / "build" / "evidence"
 
@@ -27,6 +27,7 @@ class Subject:
     Attributes:
         label: its name.
         folder: where it is.
+        python: its interpreter.
         files: its rendered files.
         packages: the distributions of its environment, as `name==version`.
         plugins: those of them that bring a plugin of pytest.
@@ -34,6 +35,7 @@ class Subject:
 
     label: str
     folder: Path
+    python: Path
     files: Mapping[str, bytes]
     packages: frozenset[str]
     plugins: tuple[str, ...]
@@ -106,7 +108,9 @@ def gather(
         copies: other folders that hold the project's files.
         environment: whose packages the project uses.
     """
-    files, listings, modules = set(), set(), set()
+    files: set[str] = set()
+    listings: set[str] = set()
+    modules: set[str] = set()
     used: set[str] = set()
     owners, roots = environment.owners(), [subject.folder, *copies]
     for kind, text in {line for path in traces.iterdir() for line in _lines(path)}:
@@ -115,7 +119,7 @@ def gather(
         if kind == "import":
             modules |= {text} if text.split(".")[0] == PACKAGE else set()
             continue
-        inside = _below(text, [subject.folder / ".venv" / _packages_in_environment(environment)])
+        inside = _below(text, [site_packages(subject.python)])
         if inside is not None:
             owner = owners.get(_source(inside))
             used |= {owner} if owner else set()
@@ -159,10 +163,6 @@ def _source(path: str) -> str:
     if os.path.basename(folder) == "__pycache__":
         return os.path.normpath(os.path.join(folder, "..", f"{name.split('.')[0]}.py"))
     return path
-
-
-def _packages_in_environment(environment: Packages) -> str:
-    return os.path.relpath(environment.folder, environment.folder.parents[2 if os.name != "nt" else 1])
 
 
 class Store:

@@ -1,0 +1,48 @@
+"""Each branch of the template's texts is rendered by some answers: nothing in them is dead."""
+
+import re
+from pathlib import Path
+
+from projects import choices, combinations, template_copy
+
+from mlmw.render import render
+
+TAG = re.compile(r"\{%-?\s*(if|elif|else|for)\b.*?%\}")
+OTHER_ANSWERS: list[dict[str, object]] = [
+    {"licence": "Apache-2.0", "author": "Ada"},
+    {"licence": "BSD-3-Clause", "author": "Ada", "email": "ada@example.org"},
+    {"licence": "none", "email": "ada@example.org"},
+]
+
+
+def mark(text: str, marks: dict[str, str], path: str) -> str:
+    """Put a mark of its own behind each tag that begins a branch; note what it stands for."""
+
+    def replace(tag: re.Match[str]) -> str:
+        name = f"@branch-{len(marks)}@"
+        line = text[: tag.start()].count("\n") + 1
+        marks[name] = f"{path}:{line}: {tag[0]}"
+        return tag[0] + name
+
+    return TAG.sub(replace, text)
+
+
+def test_every_branch_is_rendered(tmp_path: Path) -> None:
+    answers = [{"recipes": list(chosen)} for chosen in combinations() if len(chosen) <= 1]
+    answers += [{"recipes": choices()}, *({"recipes": []} | others for others in OTHER_ANSWERS)]
+    marks: dict[str, str] = {}
+    found: set[str] = set()
+    with template_copy() as template:
+        for path in sorted((template / "template").rglob("*.jinja")):
+            # The splice of the layers' files renders what has no tags (test_recipes.py).
+            if "layer_files" not in path.name:
+                text = path.read_text(encoding="utf-8")
+                name = path.relative_to(template).as_posix()
+                path.write_text(mark(text, marks, name), encoding="utf-8")
+        for number, given in enumerate(answers):
+            folder = tmp_path / f"project-{number}"
+            render(template, folder, given)
+            for path in (path for path in folder.rglob("*") if path.is_file()):
+                found |= set(re.findall(r"@branch-\d+@", path.read_text(encoding="utf-8")))
+    assert marks
+    assert [text for name, text in marks.items() if name not in found] == []

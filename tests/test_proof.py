@@ -1,0 +1,179 @@
+"""The proof is worth something: faults that are planted are found, and named.
+
+Each fault is planted in a copy of the repository, whose projects take their packages from the
+environment that the proof has made before (`make test` runs it first).
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from projects import ARTEFACTS, ROOT, Project, choices
+from proof.environment import Packages
+from proof.evidence import Evidence, Subject
+
+EVERYTHING = Project(tuple(choices()))
+
+
+class Repository:
+    """A copy of the repository, to plant faults in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        ignored = shutil.ignore_patterns(*ARTEFACTS, ".git", ".venv", "build", "dist")
+        shutil.copytree(ROOT, folder, ignore=ignored)
+
+    def plant(self, path: str, old: str, new: str) -> None:
+        """Replace the only place in a file where `old` stands."""
+        text = (self.folder / path).read_text(encoding="utf-8")
+        assert text.count(old) == 1, path
+        (self.folder / path).write_text(text.replace(old, new), encoding="utf-8")
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run this Python in the copy."""
+        environment = {"PYTHONPATH": str(self.folder / "generator"), "PYTHONUTF8": "1"}
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+        )
+
+    def prove(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the proof in the copy."""
+        return self.run("tests/prove.py", "--python", str(EVERYTHING.python), *arguments)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    assert EVERYTHING.python.exists(), "run `python tests/prove.py` first, or `make test`"
+    return Repository(tmp_path / "copy")
+
+
+def test_an_undeclared_import_is_found(repository: Repository) -> None:
+    """pandas is installed, but only where the recipe for tables is chosen."""
+    path = "recipes/baseline/files/src/my_project/models/baseline.py"
+    repository.plant(path, "import numpy as np\n", "import numpy as np\nimport pandas\n")
+    outcome = repository.prove("--only", "none", "--check", "imports")
+    assert outcome.returncode == 1
+    assert "FAILED none: imports" in outcome.stdout
+    assert "No module named 'pandas'" in outcome.stdout
+
+
+def test_a_wrong_type_is_found(repository: Repository) -> None:
+    path = "recipes/baseline/files/src/my_project/models/baseline.py"
+    repository.plant(path, "import numpy as np\n", 'import numpy as np\n\nSEED: int = "0"\n')
+    outcome = repository.prove("--only", "none", "--check", "types")
+    assert outcome.returncode == 1
+    assert "FAILED none: types" in outcome.stdout
+    assert "models/baseline.py:" in outcome.stdout
+    assert "Incompatible types in assignment" in outcome.stdout
+
+
+def test_a_training_that_fails_in_one_pair_only_is_found(repository: Repository) -> None:
+    """The smallest combination in which it fails is named, with the command that repeats it."""
+    repository.plant(
+        "template/src/{{ package }}/pipeline.py",
+        "    workload = workloads.load(name)\n    data = workload.prepare(config)\n",
+        "    workload = workloads.load(name)\n    data = workload.prepare(config)\n"
+        "    if len(workloads.NAMES) > 1:\n        raise RuntimeError('two of them')\n",
+    )
+    labels = ["tabular", "tabular-cnn"]
+    only = [word for label in labels for word in ("--only", label)]
+    outcome = repository.prove(*only, "--check", "use")
+    assert outcome.returncode == 1
+    assert "passed tabular: use" in outcome.stdout
+    assert "FAILED tabular-cnn: use" in outcome.stdout
+    assert "RuntimeError: two of them" in outcome.stdout
+    assert "python tests/prove.py --only tabular-cnn --check use" in outcome.stdout
+
+
+def test_a_file_in_two_layers_is_found(repository: Repository) -> None:
+    path = "src/my_project/data/baseline.py"
+    target = repository.folder / "recipes/local-tracking/files" / path
+    target.parent.mkdir(parents=True)
+    shutil.copy(repository.folder / "recipes/baseline/files" / path, target)
+    old = "  files:\n"
+    repository.plant("recipes/local-tracking/recipe.yml", old, f"{old}    - {path}\n")
+    outcome = repository.run(
+        "-m", "pytest", "-q", "tests/test_recipes.py", "-k", "twice", "-p", "no:cacheprovider"
+    )
+    assert outcome.returncode == 1
+    assert "test_no_path_is_written_twice[none]" in outcome.stdout
+    assert path in outcome.stdout
+
+
+def test_a_dead_branch_is_found(repository: Repository) -> None:
+    old = "{% for layer in layers if layer.kind == 'workload' %}"
+    new = "{% if layers | length > 99 %}never{% endif %}\n" + old
+    repository.plant("template/README.md.jinja", old, new)
+    outcome = repository.run(
+        "-m", "pytest", "-q", "tests/test_branches.py", "-p", "no:cacheprovider"
+    )
+    assert outcome.returncode == 1
+    assert "README.md.jinja" in outcome.stdout
+    assert "layers | length > 99" in outcome.stdout
+
+
+def test_a_combination_that_is_none_is_refused(repository: Repository) -> None:
+    outcome = repository.prove("--only", "tabular-quantum")
+    assert outcome.returncode == 2
+    assert "no such combination: tabular-quantum" in outcome.stderr
+
+
+def test_an_environment_without_a_requirement_is_no_base() -> None:
+    with pytest.raises(LookupError, match="quantum-forest"):
+        Packages(EVERYTHING.python).closure(["quantum-forest>=1"])
+
+
+def subject(**files: str) -> Subject:
+    content = {path.replace("__", "/"): text.encode() for path, text in files.items()}
+    return Subject("one", Path("one"), Path("one/python"), content, frozenset({"a==1"}), ("p",))
+
+
+def evidence(of: Subject) -> Evidence:
+    return Evidence(
+        "check",
+        of.label,
+        1.0,
+        files={"read.txt": of.hash("read.txt"), "missing.txt": None},
+        listings={"folder": of.listing("folder")},
+        modules={},
+        packages=["a==1"],
+        plugins=["p"],
+    )
+
+
+PROVED = {"read.txt": "1", "folder__a": "", "other.txt": "1"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "holds"),
+    [
+        ({}, True),
+        ({"other.txt": "2"}, True),
+        ({"read.txt": "2"}, False),
+        ({"missing.txt": ""}, False),
+        ({"folder__b": ""}, False),
+    ],
+)
+def test_evidence_holds_while_all_that_was_read_is_the_same(
+    changed: dict[str, str], holds: bool
+) -> None:
+    proof = evidence(subject(**PROVED))
+    assert proof.holds_for(subject(**(PROVED | changed))) is holds
+
+
+@pytest.mark.parametrize(("packages", "plugins"), [({"a==2"}, ("p",)), ({"a==1"}, ("p", "q"))])
+def test_evidence_holds_for_the_same_packages_only(
+    packages: set[str], plugins: tuple[str, ...]
+) -> None:
+    before = subject(**PROVED)
+    after = Subject("two", Path(), Path(), before.files, frozenset(packages), plugins)
+    assert not evidence(before).holds_for(after)
