@@ -59,17 +59,17 @@ class Service:
         finally:
             self.active -= 1
 
-    def live(self) -> Health:
+    async def live(self) -> Health:
         """Tell that the process answers."""
         return Health(status="live")
 
-    def ready(self) -> Health:
+    async def ready(self) -> Health:
         """Tell that every workload has a model."""
         if missing := self.models.missing:
             raise HTTPException(503, f"no model is loaded for {', '.join(missing)}")
         return Health(status="ready")
 
-    def metadata(self) -> dict[str, Card]:
+    async def metadata(self) -> dict[str, Card]:
         """Tell where the models in use come from, and what was measured."""
         return {name: Card.of(loaded) for name, loaded in dict(self.models.loaded).items()}
 

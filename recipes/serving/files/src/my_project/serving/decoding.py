@@ -5,6 +5,7 @@ What is wrong is told by position and name of the field; the input itself is nev
 
 import asyncio
 import base64
+import re
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -17,6 +18,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from .models import Loaded
 from .settings import Settings
 
+LIST = re.compile(rb"\s*\[")
 MAX_FINDINGS = 20
 
 
@@ -31,14 +33,12 @@ async def decode(request: Request, loaded: Loaded, settings: Settings) -> tuple[
             body = await read_body(request, settings.max_body_bytes)
     except TimeoutError:
         raise HTTPException(408, f"the body took over {settings.body_seconds:g} seconds") from None
-    content = await read_upload(request.headers, body, upload) if upload else bytes(body)
-    many = content.lstrip()[:1] == b"["
+    if upload:
+        body = await read_upload(request.headers, body, upload)
     try:
-        return (
-            (loaded.many.validate_json(content), True)
-            if many
-            else ([loaded.one.validate_json(content)], False)
-        )
+        if LIST.match(body):
+            return loaded.many.validate_json(body), True
+        return [loaded.one.validate_json(body)], False
     except ValidationError as error:
         raise HTTPException(422, explain(error)) from None
     except RecursionError:
@@ -59,7 +59,7 @@ async def read_body(request: Request, limit: int) -> bytearray:
     raise HTTPException(413, f"the body has more than {limit} bytes")
 
 
-async def read_upload(headers: Headers, body: bytearray, field: str) -> bytes:
+async def read_upload(headers: Headers, body: bytearray, field: str) -> bytearray:
     """Return the JSON that an uploaded file stands for: its bytes as base64 in `field`."""
 
     async def stream() -> AsyncGenerator[bytes, None]:
@@ -70,7 +70,7 @@ async def read_upload(headers: Headers, body: bytearray, field: str) -> bytes:
         file = form[field]
         if isinstance(file, str):
             raise ValueError
-        return to_json({field: base64.b64encode(await file.read()).decode()})
+        return bytearray(to_json({field: base64.b64encode(await file.read()).decode()}))
     except (MultiPartException, LookupError, ValueError):
         raise HTTPException(422, f"the form must hold one file, named {field}") from None
 

@@ -39,10 +39,8 @@ class Loaded:
         facts = {"__doc__": base.__doc__, "__pydantic_config__": STRICT}
         example: Any = type(f"{self.name}Example", (base,), facts)
         self.one: TypeAdapter[Any] = TypeAdapter(example)
-        batch = Annotated[
-            list[example], Field(min_length=1, max_length=max_examples, fail_fast=True)
-        ]
-        self.many: TypeAdapter[list[Any]] = TypeAdapter(batch)
+        limits = Field(min_length=1, max_length=max_examples, fail_fast=True)
+        self.many: TypeAdapter[list[Any]] = TypeAdapter(Annotated[list[example], limits])
 
     @property
     def upload(self) -> str | None:

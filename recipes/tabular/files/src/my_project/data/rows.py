@@ -29,7 +29,7 @@ def _day(value: Any) -> str:
 
 
 Number = Annotated[FiniteFloat, Field(gt=-1e30, lt=1e30)]  # sums of squares stay finite
-Text = Annotated[str, BeforeValidator(_text)]
+Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | float | bool)]
 Day = Annotated[date, BeforeValidator(_day)]
 TYPES: dict[str, Any] = {"numeric": Number, "categorical": Text, "boolean": bool, "date": Day}
 
@@ -45,7 +45,7 @@ def make_row_type(columns: Kinds, required: Kinds) -> type[Any]:
         name = header if plain and not keyword.iskeyword(header) else f"column_{number}"
         value: Any = TYPES[kind] if header in required else TYPES[kind] | None
         fields.append((name, Annotated[value, Field(alias=header)]))
-    return make_dataclass("Example", fields)
+    return make_dataclass("Example", fields, namespace={"__doc__": "One row of the table."})
 
 
 def to_table(rows: Sequence[Any], columns: Kinds) -> pd.DataFrame:
