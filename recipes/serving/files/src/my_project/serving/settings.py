@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from .. import workloads
 from ..utils.config import explain
@@ -44,3 +44,5 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         raise UserError(f"SERVE_ settings: {explain(error)}") from None
+    except SettingsError as error:
+        raise UserError(f"SERVE_ settings: {error}: it must be JSON") from None
