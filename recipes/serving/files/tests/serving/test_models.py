@@ -13,7 +13,7 @@ import pytest
 
 from my_project import tracking, workloads
 from my_project.runs import Run
-from my_project.utils.artifacts import sha256_folder, write_json
+from my_project.utils.artifacts import sha256_folder, write_json, write_text
 
 if TYPE_CHECKING:
     from .conftest import Server
@@ -59,62 +59,59 @@ def errors(server: "Server") -> list[str]:
     return [line["message"] for line in server.logs if line["level"] == "error"]
 
 
-@pytest.mark.parametrize(
-    ("case", "reason"),
-    [
-        ("missing", "no finished run yet"),
-        ("corrupt", "differs from what the run saved"),
-        ("unreadable", "cannot be read"),
-        ("no examples", "examples.jsonl: cannot be read"),
-        ("wrong hash", "is expected"),
-    ],
-)
 def test_without_a_good_model_the_process_lives_and_waits_for_one(
-    serve: Serve, first: Run, records: Records, case: str, reason: str
+    serve: Serve, first: Run, records: Records
 ) -> None:
-    settings, aside = {"workloads": ONLY}, Path("aside")
-    shutil.copytree(first.folder, aside)
-    if case == "missing":
-        shutil.rmtree(first.folder)
-    elif case == "corrupt":
-        spoil(first)
-    elif case == "unreadable":
-        finish(spoil(first))
-    elif case == "no examples":
-        (first.folder / "examples.jsonl").unlink()
-    else:
-        settings["expected_sha256"] = json.dumps({NAME: "0" * 64})
-    server = serve(Path.cwd(), **settings)
-    server.wait(lambda: bool(errors(server)))
-    assert server.client.get("/health/live").status_code == 200
-    ready = server.client.get("/health/ready")
-    assert ready.status_code == 503
-    assert NAME in ready.json()["error"]
-    predict = server.client.post("/predict", json=records[NAME][0])
-    assert predict.status_code == 503
-    assert int(predict.headers["retry-after"]) > 0
-    for path in ("/metadata", "/metrics", "/openapi.json", "/docs"):
-        assert server.client.get(path).status_code == 200
-    [error] = errors(server)  # in one line, once, however often it looked again
-    assert reason in error
-    assert "\n" not in error
-    if case != "wrong hash":
-        shutil.rmtree(first.folder, ignore_errors=True)
-        aside.rename(first.folder)
-        server.wait(server.ready)
-        assert server.client.post("/predict", json=records[NAME][0]).status_code == 200
+    good = Run(Path(shutil.move(first.folder, "good")))
+    server = serve(Path.cwd(), workloads=ONLY)
+
+    def put(change: Callable[[Run], object]) -> None:
+        """Put a changed copy of the good run in place, at one stroke, as the newest."""
+        changed = Run(shutil.copytree(good.folder, Path("changed")))
+        change(changed)
+        changed.folder.rename(first.folder.with_name(f"{NAME}-99991230-{len(errors(server)):06}"))
+
+    def expect(reason: str, number: int) -> None:
+        server.wait(lambda: len(errors(server)) == number)
+        assert reason in errors(server)[-1]
+        assert "\n" not in errors(server)[-1]
+        assert server.client.get("/health/live").status_code == 200
+        ready = server.client.get("/health/ready")
+        assert ready.status_code == 503
+        assert NAME in ready.json()["error"]
+        predict = server.client.post("/predict", json=records[NAME][0])
+        assert predict.status_code == 503
+        assert int(predict.headers["retry-after"]) > 0
+        for path in ("/metadata", "/metrics", "/openapi.json", "/docs"):
+            assert server.client.get(path).status_code == 200
+
+    expect("no finished run yet", 1)
+    put(spoil)
+    expect("differs from what the run saved", 2)
+    put(lambda run: finish(spoil(run)))
+    expect("cannot be read", 3)
+    put(lambda run: (run.folder / "examples.jsonl").unlink())
+    expect("examples.jsonl: cannot be read", 4)
+    put(lambda run: write_text(run.folder / "metadata.json", "{}"))
+    expect("metadata.json is not complete", 5)
+    put(lambda run: None)
+    server.wait(server.ready)
+    assert server.client.post("/predict", json=records[NAME][0]).status_code == 200
     server.stop()
-    assert len(errors(server)) == 1
+    assert len(errors(server)) == 5  # each once, however often it looked again
 
 
-def test_the_expected_hash_is_served(serve: Serve, first: Run) -> None:
+def test_only_the_expected_model_is_served(serve: Serve, first: Run) -> None:
     newer = copy(first, 1, "not expected")
-    tracking.promote(first)
     expected = json.dumps({NAME: first.metadata["model_sha256"]})
     server = serve(Path.cwd(), workloads=ONLY, expected_sha256=expected)
+    server.wait(lambda: bool(errors(server)))
+    assert server.client.get("/health/ready").status_code == 503
+    tracking.promote(first)
     server.wait(server.ready)
     tracking.promote(newer)
-    server.wait(lambda: bool(errors(server)))
+    server.wait(lambda: len(errors(server)) == 2)
+    assert all("is expected" in error for error in errors(server))
     assert server.client.get("/metadata").json()[NAME]["version"] == version(first)
 
 
