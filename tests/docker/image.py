@@ -28,23 +28,17 @@ VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 IMAGE = "localhost/mlmw-project"
 # What a slim base has beside Debian's required packages.
 PACKAGES = ["ca-certificates", "netbase", "tzdata"]
-SETTINGS = [
-    "passwd",
-    "group",
-    "shells",
-    "login.defs",
-    "nsswitch.conf",
-    "ld.so.conf",
-    "debian_version",
-]
+SETTINGS = ["shells", "login.defs", "nsswitch.conf", "ld.so.conf", "debian_version"]
 
 
 def run(*command: object, **options: object) -> str:
-    """Run a command and return what it prints; its errors are shown."""
+    """Run a command and return what it prints; where it fails, show that and end."""
     words = [str(word) for word in command]
-    result = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False, **options)  # type: ignore[call-overload]
+    result = subprocess.run(words, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload]
     if result.returncode:
-        sys.exit(f"{' '.join(words)}: ended with {result.returncode}\n{result.stdout}")
+        sys.exit(
+            f"{' '.join(words)}: ended with {result.returncode}\n{result.stdout}\n{result.stderr}"
+        )
     return str(result.stdout)
 
 
@@ -84,6 +78,8 @@ def make_base(root: Path) -> None:
     run(*command, input=names)
     run("tar", "-C", root, "--keep-directory-symlink", "-xf", packed)
     packed.unlink()
+    for name in ("passwd", "group"):  # Debian's own: this machine may have other users
+        shutil.copy(f"/usr/share/base-passwd/{name}.master", root / "etc" / name)
     copy_python(root / "usr/local")
     run("ldconfig", "-r", root)
 
@@ -164,7 +160,9 @@ def check(buildah: Buildah, folder: Path) -> None:
     trained = inside(*start, "train").splitlines()[-1]
     example = (runs / Path(trained).name / "examples.jsonl").read_text("utf-8").splitlines()[0]
     command = buildah.command("run", *options, container, "--", *start, *serve)
-    server = subprocess.Popen(command, start_new_session=True)
+    log = folder / "serve.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(command, stdout=output, start_new_session=True)
     try:
         started = time.monotonic()
         while not ask(f"http://127.0.0.1:{port}/health/ready"):
@@ -179,12 +177,26 @@ def check(buildah: Buildah, folder: Path) -> None:
             answer = json.load(response)
         print(f"/predict: {answer['prediction']} by model {answer['model_version']}")
         stopped = time.monotonic()
-        os.killpg(server.pid, signal.SIGTERM)
+        os.kill(find_process(f"SERVE_PORT={port}", serve[-1]), signal.SIGTERM)
         server.wait(timeout=30)
-        print(f"SIGTERM: ended after {time.monotonic() - stopped:.1f} s")
+        assert "Application shutdown complete" in log.read_text("utf-8"), "it did not end in order"
+        print(f"SIGTERM: ended in order after {time.monotonic() - stopped:.1f} s")
     finally:
         if server.poll() is None:
             os.killpg(server.pid, signal.SIGKILL)
+
+
+def find_process(variable: str, last_word: str) -> int:
+    """Return the process, inside the container, that has a variable and a last argument."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_text().rstrip("\0").split("\0")
+            if words[-1] == last_word and words[0] != "buildah" and "python" in words[0]:
+                if variable in (folder / "environ").read_text().split("\0"):
+                    return int(folder.name)
+        except OSError:
+            continue  # it has ended
+    sys.exit("the service is not among the processes")
 
 
 def ask(url: str) -> bool:
