@@ -9,7 +9,7 @@ import bentoml
 from my_project.models.tabular import Model
 
 
-@bentoml.service(traffic={"timeout": 60})
+@bentoml.service(workers=int(os.environ["WORKERS"]), traffic={"timeout": 60})
 class Service:
     """One model, loaded once per worker."""
 

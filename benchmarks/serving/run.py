@@ -30,6 +30,7 @@ ROOT = Path(__file__).parents[2]
 WORK = ROOT / "build" / "benchmarks"
 PROJECT = WORK / "project"
 PEERS = {"mlflow": "mlflow==3.17.2", "bentoml": "bentoml==1.4.39", "litserve": "litserve==0.2.19"}
+WORKERS = "2"  # processes that predict, for each server
 MODEL_PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy")
 SAVE = """
 import sys, mlflow.sklearn
@@ -58,7 +59,11 @@ class Contender:
     def start(self, model: Path) -> "subprocess.Popen[bytes]":
         """Start the process, in a group of its own."""
         scripts = str(self.python.parent)
-        more = {"MODEL": str(model), "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+        more = {
+            "MODEL": str(model),
+            "WORKERS": WORKERS,
+            "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+        }
         more |= {
             "DO_NOT_TRACK": "1",
             "BENTOML_DO_NOT_TRACK": "true",
@@ -206,8 +211,16 @@ def contenders() -> list[Contender]:
     """The project's service first, then the peers, each as its documentation starts it."""
     ports = [str(free_port()) for _ in range(4)]
     folder = Path(__file__).parent
-    own = ["python", "-m", "my_project", "serve", "--port", ports[0]]
-    mlflow = ["mlflow", "models", "serve", "-m", str(WORK / "mlflow-model"), "--env-manager=local"]
+    own = ["python", "-m", "my_project", "serve", "--port", ports[0], "--workers", WORKERS]
+    mlflow = [
+        "mlflow",
+        "models",
+        "serve",
+        "-m",
+        str(WORK / "mlflow-model"),
+        "--env-manager=local",
+        f"--workers={WORKERS}",
+    ]
     bento = ["bentoml", "serve", "bentoml_service:Service", "--working-dir", str(folder)]
     lit = ["python", str(folder / "litserve_server.py"), ports[3]]
     found = [
@@ -269,7 +282,7 @@ def print_environment(options: argparse.Namespace) -> None:
     system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     print(f"{system}, Python {platform.python_version()}")
     print(", ".join(f"{name} {number}" for name, number in versions.items()))
-    rounds = f"{options.rounds} rounds of {options.seconds:g} s"
+    rounds = f"{options.rounds} rounds of {options.seconds:g} s, {WORKERS} workers each"
     print(f"{options.clients} connections, {rounds}, the client on the same machine")
     print("load of the machine before: {:.2f} {:.2f} {:.2f}\n".format(*os.getloadavg()), flush=True)
 

@@ -191,9 +191,9 @@ def find_process(variable: str, last_word: str) -> int:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             words = (folder / "cmdline").read_text().rstrip("\0").split("\0")
-            if words[-1] == last_word and words[0] != "buildah" and "python" in words[0]:
-                if variable in (folder / "environ").read_text().split("\0"):
-                    return int(folder.name)
+            variables = (folder / "environ").read_text().split("\0")
+            if words[-1] == last_word and "python" in words[0] and variable in variables:
+                return int(folder.name)
         except OSError:
             continue  # it has ended
     sys.exit("the service is not among the processes")
