@@ -23,6 +23,7 @@ class Server:
     """The process, its address, and what it logged."""
 
     def __init__(self, folder: Path, **settings: object) -> None:
+        self.folder = folder
         variables = {f"SERVE_{name.upper()}": str(value) for name, value in settings.items()}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "my_project", "serve", "--port", "0"],

@@ -1,8 +1,10 @@
 """The documentation: true fields, true examples, and a service that keeps what it says."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,6 +43,18 @@ def test_the_documented_example_is_real_and_answered(
     for example in content["examples"].values():
         response = server.client.post(f"/predict/{name}", json=example["value"])
         assert response.status_code == 200
+
+
+@pytest.mark.skipif(not (which("bash") and which("curl")), reason="needs bash and curl")
+def test_the_request_in_the_readme_works_as_pasted(server: "Server", offline: Records) -> None:
+    readme = Path(__file__).parents[2] / "README.md"
+    lines = [line for line in readme.read_text("utf-8").splitlines() if "| curl" in line]
+    if not lines:
+        pytest.skip("the README shows no request")
+    for line in lines:
+        command = line.replace("http://127.0.0.1:8000", str(server.client.base_url).rstrip("/"))
+        printed = subprocess.check_output(["bash", "-c", command], cwd=server.folder)
+        assert json.loads(printed)["prediction"] == offline[workloads.NAMES[0]][0]["prediction"]
 
 
 def test_metadata_tell_where_each_model_comes_from(

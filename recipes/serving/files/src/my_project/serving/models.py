@@ -2,6 +2,7 @@
 
 import logging
 import math
+import re
 import threading
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from ..utils.records import read_records, validate
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
+LIST = re.compile(rb"\s*\[")
 # Over HTTP "1.5" is no number, and a field that nobody asked for is a misspelt one.
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -41,12 +43,16 @@ class Loaded:
         self.one: TypeAdapter[Any] = TypeAdapter(example)
         limits = Field(min_length=1, max_length=max_examples, fail_fast=True)
         self.many: TypeAdapter[list[Any]] = TypeAdapter(Annotated[list[example], limits])
+        # The field that a file can be sent for: the only one there is, if it holds base64.
+        [field, *others] = self.one.json_schema()["properties"].items()
+        encoded = not others and field[1].get("contentEncoding") == "base64"
+        self.upload: str | None = field[0] if encoded else None
 
-    @property
-    def upload(self) -> str | None:
-        """The field that a file can be sent for: the only one there is, if it holds base64."""
-        [name, *others] = self.one.json_schema()["properties"].items()
-        return name[0] if not others and name[1].get("contentEncoding") == "base64" else None
+    def check(self, body: bytearray) -> tuple[list[Any], bool]:
+        """Return the examples in a body, and whether they came as a list; a ValidationError."""
+        if LIST.match(body):
+            return self.many.validate_json(body), True
+        return [self.one.validate_json(body)], False
 
 
 class Models:
