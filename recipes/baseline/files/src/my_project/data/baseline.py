@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -23,11 +23,16 @@ def _from_json(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
 
 
+Pixel = Annotated[float, Field(ge=0, le=MAXIMUM)]
+Row = Annotated[list[Pixel], Field(min_length=SIDE, max_length=SIDE)]
+Image = Annotated[list[Row], Field(min_length=SIDE, max_length=SIDE)]
+
+
 @dataclass(frozen=True)
 class Example:
     """One image: 8 rows of 8 pixels, from 0 (paper) to 16 (ink)."""
 
-    image: Annotated[list[list[float]], BeforeValidator(_from_json)]
+    image: Annotated[Image, BeforeValidator(_from_json)]
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,9 @@ def check_image(image: str) -> str:
 class Example:
     """One image: a PNG or JPEG file as base64; a digit is light ink on a dark ground."""
 
-    image: Annotated[str, AfterValidator(check_image)]
+    image: Annotated[
+        str, AfterValidator(check_image), Field(json_schema_extra={"contentEncoding": "base64"})
+    ]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import make_dataclass
 from datetime import date
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import pandas as pd
 from pydantic import BeforeValidator, Field, FiniteFloat
 from pydantic_core import PydanticCustomError
@@ -29,7 +30,7 @@ def _day(value: Any) -> str:
 
 
 Number = Annotated[FiniteFloat, Field(gt=-1e30, lt=1e30)]  # sums of squares stay finite
-Text = Annotated[str, BeforeValidator(_text)]
+Text = Annotated[str, BeforeValidator(_text, json_schema_input_type=str | float | bool)]
 Day = Annotated[date, BeforeValidator(_day)]
 TYPES: dict[str, Any] = {"numeric": Number, "categorical": Text, "boolean": bool, "date": Day}
 
@@ -45,16 +46,18 @@ def make_row_type(columns: Kinds, required: Kinds) -> type[Any]:
         name = header if plain and not keyword.iskeyword(header) else f"column_{number}"
         value: Any = TYPES[kind] if header in required else TYPES[kind] | None
         fields.append((name, Annotated[value, Field(alias=header)]))
-    return make_dataclass("Example", fields)
+    return make_dataclass("Example", fields, namespace={"__doc__": "One row of the table."})
 
 
 def to_table(rows: Sequence[Any], columns: Kinds) -> pd.DataFrame:
     """Turn rows into what models compute with: text, and floats (a date: its day number)."""
     values = [list(vars(row).values()) for row in rows]
-    table = pd.DataFrame(values, columns=list(columns), dtype=object)
-    for name, kind in columns.items():
+    table: dict[str, Any] = {}
+    for number, (name, kind) in enumerate(columns.items()):
+        column = [row[number] for row in values]
         if kind == "date":
-            table[name] = table[name].map(date.toordinal, na_action="ignore")
-        if kind != "categorical":
-            table[name] = table[name].astype(float)
-    return table
+            column = [day and day.toordinal() for day in column]
+        text = kind == "categorical"
+        # Arrays rather than Series: nothing to align, which takes most of the time for a few rows.
+        table[name] = pd.Series(column, dtype=object) if text else np.array(column, dtype=float)
+    return pd.DataFrame(table)

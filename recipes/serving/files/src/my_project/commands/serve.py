@@ -1,0 +1,41 @@
+"""The command `serve`."""
+
+import logging
+import os
+import tempfile
+from typing import Annotated
+
+import typer
+
+Host = Annotated[str | None, typer.Option(help="Default: SERVE_HOST, else 127.0.0.1.")]
+Port = Annotated[int | None, typer.Option(help="Default: SERVE_PORT, else 8000; 0: any.")]
+Workers = Annotated[int | None, typer.Option(help="Processes. Default: SERVE_WORKERS, else 1.")]
+
+
+def main(host: Host = None, port: Port = None, workers: Workers = None) -> None:
+    """Answer over HTTP, with the models in use."""
+    import uvicorn  # no other command needs it
+
+    from ..serving.logs import log_config
+    from ..serving.settings import load_settings
+
+    given = {"SERVE_HOST": host, "SERVE_PORT": port, "SERVE_WORKERS": workers}
+    os.environ.update({name: str(value) for name, value in given.items() if value is not None})
+    settings = load_settings()
+    with tempfile.TemporaryDirectory() as folder:
+        if settings.workers > 1:
+            # The processes share their metrics through files, and the processor's cores.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+            cores = max(1, (os.cpu_count() or 1) // settings.workers)
+            os.environ.setdefault("OMP_NUM_THREADS", str(cores))
+        uvicorn.run(
+            "my_project.serving.app:create_app",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            log_config=log_config(logging.getLogger().level),
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=settings.shutdown_seconds,
+        )

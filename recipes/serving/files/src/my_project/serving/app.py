@@ -1,0 +1,108 @@
+"""The application: decode, predict, encode."""
+
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic_core import to_json
+from starlette.routing import Route
+
+from ..utils.errors import UserError
+from .batching import Batcher
+from .decoding import decode
+from .models import Models, is_finite
+from .monitoring import NON_FINITE, Monitor, count_predictions, failure, metrics
+from .openapi import Card, Failure, Health, document
+from .settings import Settings, load_settings
+
+
+class Service:
+    """What the endpoints share: the models, a thread for each, and how many requests are served."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.models, self.active = settings, Models(settings), 0
+        self.batchers = {name: Batcher(settings.batch_size) for name in settings.workloads}
+
+    async def predict(self, request: Request) -> Response:
+        """Answer POST /predict and POST /predict/{workload}."""
+        names, request_id = self.settings.workloads, request.scope["request_id"]
+        name = request.path_params.get("workload", names[0])
+        if name not in names:
+            raise HTTPException(404, f"no such workload; there is {', '.join(names)}")
+        if not (loaded := self.models.loaded.get(name)):
+            raise HTTPException(503, f"{name}: no model is loaded", {"Retry-After": "5"})
+        with self._admitted():
+            examples, many = await decode(request, loaded, self.settings)
+            try:
+                predictions = await self.batchers[name].predict(loaded.model, examples)
+            except UserError as error:
+                raise HTTPException(422, str(error)) from None
+        if not all(map(is_finite, predictions)):
+            NON_FINITE.labels(name).inc()
+            raise ArithmeticError(f"{name}: the model gave a number that is not finite")
+        count_predictions(name, predictions)
+        facts = {"model_version": loaded.version, "request_id": request_id}
+        answers: list[dict[str, Any]] = [vars(one) | facts for one in predictions]
+        return Response(to_json(answers if many else answers[0]), media_type="application/json")
+
+    @contextmanager
+    def _admitted(self) -> Iterator[None]:
+        """Refuse what would only wait: an answer now is better than one too late."""
+        if self.active >= self.settings.max_concurrency:
+            raise HTTPException(503, "too many requests at a time", {"Retry-After": "1"})
+        self.active += 1
+        try:
+            yield
+        finally:
+            self.active -= 1
+
+    async def live(self) -> Health:
+        """Tell that the process answers."""
+        return Health(status="live")
+
+    async def ready(self) -> Health:
+        """Tell that every workload has a model."""
+        if missing := self.models.missing:
+            raise HTTPException(503, f"no model is loaded for {', '.join(missing)}")
+        return Health(status="ready")
+
+    async def metadata(self) -> dict[str, Card]:
+        """Tell where the models in use come from, and what was measured."""
+        return {name: Card.of(loaded) for name, loaded in dict(self.models.loaded).items()}
+
+    @asynccontextmanager
+    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        """Load models, and watch for promotions, as long as the service runs."""
+        watcher = threading.Thread(target=self.models.watch, name="watch", daemon=True)
+        watcher.start()
+        yield
+        self.models.stopped.set()
+        watcher.join(timeout=5)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Make the application; a UserError where the environment holds wrong settings."""
+    service = Service(settings or load_settings())
+    app = FastAPI(title="my_project", lifespan=service.lifespan, redirect_slashes=False)
+    app.add_route("/predict", service.predict, ["POST"], include_in_schema=False)
+    app.add_route("/predict/{workload}", service.predict, ["POST"], include_in_schema=False)
+    app.add_route("/metrics", metrics, ["GET"], include_in_schema=False)
+    app.get("/health/live")(service.live)
+    app.get("/health/ready", responses={503: {"model": Failure}})(service.ready)
+    app.get("/metadata")(service.metadata)
+    app.openapi = lambda: document(app, service.models)  # type: ignore[method-assign]
+
+    @app.exception_handler(HTTPException)
+    @app.exception_handler(404)
+    @app.exception_handler(405)
+    async def refuse(request: Request, error: HTTPException) -> JSONResponse:
+        headers = error.headers or {}
+        return failure(error.status_code, str(error.detail), request.scope["request_id"], **headers)
+
+    known = {route.path for route in app.routes if isinstance(route, Route)}
+    known |= {f"/predict/{name}" for name in service.settings.workloads}
+    app.add_middleware(Monitor, known=known)
+    return app

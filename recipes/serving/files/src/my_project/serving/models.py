@@ -1,0 +1,105 @@
+"""The models in use: loaded and tried in the background, and replaced at one stroke."""
+
+import logging
+import math
+import re
+import threading
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from .. import pipeline, promotion
+from ..runs import Run
+from ..utils.errors import UserError
+from ..utils.records import read_records, validate
+from .settings import Settings
+
+logger = logging.getLogger(__name__)
+LIST = re.compile(rb"\s*\[")
+# Over HTTP "1.5" is no number, and a field that nobody asked for is a misspelt one.
+STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class Loaded:
+    """A model that gave finite predictions for the examples of its run, and the type of its input.
+
+    A UserError where its files were changed, or where it does not predict.
+    """
+
+    def __init__(self, run: Run, max_examples: int) -> None:
+        self.run, self.metadata, self.metrics = run, run.metadata, run.metrics
+        self.version: str = self.metadata["model_sha256"][:12]
+        self.model = pipeline.load_model(run)
+        path = run.folder / "examples.jsonl"
+        self.records = read_records(path)
+        base = self.model.example_type
+        predictions = self.model.predict(validate(self.records, base, path))
+        if len(predictions) != len(self.records) or not all(map(is_finite, predictions)):
+            raise UserError(f"{run.folder}: its model gives no finite prediction for {path.name}")
+        self.prediction_type = type(predictions[0])
+        self.name = self.metadata["workload"].title()
+        facts = {"__doc__": base.__doc__, "__pydantic_config__": STRICT}
+        example: Any = type(f"{self.name}Example", (base,), facts)
+        self.one: TypeAdapter[Any] = TypeAdapter(example)
+        limits = Field(min_length=1, max_length=max_examples, fail_fast=True)
+        self.many: TypeAdapter[list[Any]] = TypeAdapter(Annotated[list[example], limits])
+        # The field that a file can be sent for: the only one there is, if it holds base64.
+        [field, *others] = self.one.json_schema()["properties"].items()
+        encoded = not others and field[1].get("contentEncoding") == "base64"
+        self.upload: str | None = field[0] if encoded else None
+
+    def check(self, body: bytearray) -> tuple[list[Any], bool]:
+        """Return the examples in a body, and whether they came as a list; a ValidationError."""
+        if LIST.match(body):
+            return self.many.validate_json(body), True
+        return [self.one.validate_json(body)], False
+
+
+class Models:
+    """The model in use of each workload. Readers take it once per request, so none sees two."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.loaded: dict[str, Loaded] = {}
+        self.problems: dict[str, str] = {}
+        self.stopped = threading.Event()
+
+    @property
+    def missing(self) -> list[str]:
+        """The workloads that have no model yet."""
+        return [name for name in self.settings.workloads if name not in self.loaded]
+
+    def watch(self) -> None:
+        """Look for promotions until stopped; this blocks, and is for a thread of its own."""
+        while not self.stopped.is_set():
+            for name in self.settings.workloads:
+                self.refresh(name)
+            self.stopped.wait(self.settings.poll_seconds)
+
+    def refresh(self, name: str) -> None:
+        """Put a newly promoted model into use; while it cannot be, the old one stays."""
+        try:
+            self._replace(name, promotion.served_run(name))
+            problem = ""
+        except UserError as error:
+            problem = str(error)
+        except Exception as error:  # a tracking server that is away can fail in any way
+            problem = f"{type(error).__name__}: {error}"
+        if problem and problem != self.problems.get(name):
+            kept = f"{self.loaded[name].version} stays" if name in self.loaded else "none is in use"
+            logger.error("%s: model not loaded, %s: %s", name, kept, problem)
+        self.problems[name] = problem
+
+    def _replace(self, name: str, run: Run) -> None:
+        sha256, expected = run.metadata["model_sha256"], self.settings.expected_sha256.get(name)
+        if expected and sha256 != expected:
+            raise UserError(f"{run.folder}: its model is {sha256}, and {expected} is expected")
+        if name not in self.loaded or self.loaded[name].metadata["model_sha256"] != sha256:
+            self.loaded[name] = Loaded(run, self.settings.max_examples)
+            logger.info("%s: model %s of %s is in use", name, sha256[:12], run.folder.name)
+
+
+def is_finite(prediction: Any) -> bool:
+    """Tell whether the numbers of a prediction are finite; a class is none."""
+    numbers = [prediction.prediction, *(prediction.probabilities or {}).values()]
+    return all(math.isfinite(number) for number in numbers if not isinstance(number, str))

@@ -1,0 +1,250 @@
+"""A model that fails, or that takes long: its request gets an answer, and the next one is fine."""
+
+import asyncio
+import logging
+import math
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client import REGISTRY
+
+from my_project import pipeline, promotion, workloads
+from my_project.runs import Run
+from my_project.serving.app import create_app
+from my_project.serving.settings import Settings
+from my_project.utils.errors import UserError
+
+NAME = workloads.NAMES[0]
+Records = dict[str, list[dict[str, Any]]]
+
+
+class Moody:
+    """A trained model that does what a test tells it to; it begins by working."""
+
+    def __init__(self, run: Run) -> None:
+        self.model = pipeline.load_model(run)
+        self.example_type = self.model.example_type
+        self.mood: Callable[[Sequence[Any]], Sequence[Any]] = self.model.predict
+        self.sizes: list[int] = []
+
+    def predict(self, examples: Sequence[Any]) -> Sequence[Any]:
+        self.sizes.append(len(examples))
+        return self.mood(examples)
+
+    def save(self, folder: Path) -> None:
+        raise NotImplementedError
+
+    @classmethod
+    def load(cls, folder: Path) -> "Moody":
+        raise NotImplementedError
+
+
+@pytest.fixture
+def model(trained: dict[str, Run], monkeypatch: pytest.MonkeyPatch) -> Moody:
+    moody = Moody(trained[NAME])
+    monkeypatch.setattr(promotion, "served_run", lambda name: trained[name])
+    monkeypatch.setattr(pipeline, "load_model", lambda run: moody)
+    return moody
+
+
+@asynccontextmanager
+async def client(**settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(Settings(workloads=[NAME], **settings))
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as asking:
+            while (await asking.get("/health/ready")).status_code != 200:
+                await asyncio.sleep(0.01)
+            yield asking
+
+
+def run(test: Callable[[httpx.AsyncClient], Awaitable[None]], **settings: Any) -> None:
+    async def main() -> None:
+        async with client(**settings) as asking:
+            await test(asking)
+
+    asyncio.run(main())
+
+
+def count(metric: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(metric, labels) or 0
+
+
+def failures() -> float:
+    return count("http_requests_total", path="/predict", method="POST", status="500")
+
+
+def test_an_exception_is_told_in_the_log_only(
+    model: Moody, records: Records, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(asking: httpx.AsyncClient) -> None:
+        def fail(examples: Sequence[Any]) -> Sequence[Any]:
+            raise RuntimeError("a secret path")
+
+        working, before = model.mood, failures()
+        model.mood = fail
+        response = await asking.post("/predict", json=records[NAME][0])
+        request_id = response.headers["x-request-id"]
+        assert response.status_code == 500
+        assert response.json() == {"error": "internal error", "request_id": request_id}
+        assert failures() == before + 1
+        [record] = [one for one in caplog.records if one.levelno >= logging.ERROR]
+        assert "a secret path" in str(record.exc_info)
+        assert record.__dict__["fields"] == {"request_id": request_id}
+        model.mood = working
+        assert (await asking.post("/predict", json=records[NAME][0])).status_code == 200
+
+    run(test)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("place", ["prediction", "probabilities"])
+def test_a_number_that_is_not_finite_is_withheld(
+    model: Moody, records: Records, number: float, place: str
+) -> None:
+    async def test(asking: httpx.AsyncClient) -> None:
+        def spoil(examples: Sequence[Any]) -> Sequence[Any]:
+            value = number if place == "prediction" else {"a": number}
+            return [replace(one, **{place: value}) for one in working(examples)]
+
+        working, metric = model.mood, "model_non_finite_predictions_total"
+        before, failed = count(metric, workload=NAME), failures()
+        model.mood = spoil
+        response = await asking.post("/predict", json=records[NAME][0])
+        assert response.status_code == 500
+        assert response.json()["error"] == "internal error"
+        assert (count(metric, workload=NAME), failures()) == (before + 1, failed + 1)
+        model.mood = working
+        assert (await asking.post("/predict", json=records[NAME][0])).status_code == 200
+
+    run(test)
+
+
+def test_a_model_that_loses_a_prediction_fails(model: Moody, records: Records) -> None:
+    async def test(asking: httpx.AsyncClient) -> None:
+        working = model.mood
+        model.mood = lambda examples: working(examples)[1:]
+        assert (await asking.post("/predict", json=records[NAME])).status_code == 500
+
+    run(test)
+
+
+def test_what_the_model_refuses_is_the_clients_fault(model: Moody, records: Records) -> None:
+    async def test(asking: httpx.AsyncClient) -> None:
+        def refuse(examples: Sequence[Any]) -> Sequence[Any]:
+            raise UserError("image: must be one")
+
+        model.mood = refuse
+        response = await asking.post("/predict", json=records[NAME][0])
+        assert response.status_code == 422
+        assert response.json()["error"] == "image: must be one"
+
+    run(test)
+
+
+@asynccontextmanager
+async def held(model: Moody, asking: httpx.AsyncClient, records: Records) -> AsyncIterator[Any]:
+    """Keep the model busy with a first request until the block ends; yield that request."""
+    entered, go_on, working = threading.Event(), threading.Event(), model.mood
+
+    def wait(examples: Sequence[Any]) -> Sequence[Any]:
+        entered.set()
+        assert go_on.wait(60)
+        return working(examples)
+
+    model.mood = wait
+    first = asyncio.create_task(asking.post("/predict", json=records[NAME][0]))
+    while not entered.is_set():
+        await asyncio.sleep(0.001)
+    model.mood = working
+    yield first
+    go_on.set()
+    assert (await first).status_code == 200
+
+
+def test_requests_that_wait_are_predicted_together(model: Moody, records: Records) -> None:
+    async def test(asking: httpx.AsyncClient) -> None:
+        async with held(model, asking, records):
+            bodies = [*records[NAME][:3], records[NAME][:2], records[NAME][:5]]
+            tasks = [asyncio.create_task(asking.post("/predict", json=one)) for one in bodies]
+            await asyncio.sleep(0.1)
+            model.sizes.clear()
+        answers = [await task for task in tasks]
+        assert [one.status_code for one in answers] == [200] * 5
+        assert [len(one.json()) for one in answers[3:]] == [2, 5]
+        assert model.sizes == [5, 5]  # up to 6 at a time, and no request is cut in two
+
+    run(test, batch_size=6)
+
+
+def test_of_requests_predicted_together_only_the_bad_one_fails(
+    model: Moody, records: Records
+) -> None:
+    async def test(asking: httpx.AsyncClient) -> None:
+        working = model.mood
+
+        def fussy(examples: Sequence[Any]) -> Sequence[Any]:
+            if len(examples) > 1:
+                raise RuntimeError("one of them is bad")
+            return working(examples)
+
+        async with held(model, asking, records):
+            bodies = [records[NAME][0], records[NAME][:2], records[NAME][1]]
+            tasks = [asyncio.create_task(asking.post("/predict", json=one)) for one in bodies]
+            await asyncio.sleep(0.1)
+            model.mood = fussy
+        assert [(await task).status_code for task in tasks] == [200, 500, 200]
+
+    run(test)
+
+
+def test_above_the_limit_a_request_is_sent_away_at_once(model: Moody, records: Records) -> None:
+    async def test(asking: httpx.AsyncClient) -> None:
+        async with held(model, asking, records):
+            second = asyncio.create_task(asking.post("/predict", json=records[NAME][0]))
+            await asyncio.sleep(0.05)
+            third = await asking.post("/predict", json=records[NAME][0])
+            assert third.status_code == 503
+            assert int(third.headers["retry-after"]) > 0
+            for path in ("/health/live", "/health/ready", "/metrics", "/metadata"):
+                assert (await asking.get(path)).status_code == 200
+        assert (await second).status_code == 200
+        assert (await asking.post("/predict", json=records[NAME][0])).status_code == 200
+
+    run(test, max_concurrency=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("SERVE_PORT", "70000", "port: input should be less than or equal to 65535"),
+        ("SERVE_PORT", "many", "port: input should be a valid integer"),
+        ("SERVE_MAX_BODY_BYTES", "0", "max_body_bytes: input should be greater"),
+        ("SERVE_WORKLOADS", '["nothing"]', "workloads: must name some of"),
+        ("SERVE_WORKLOADS", "nothing", "workloads"),
+        ("SERVE_EXPECTED_SHA256", '{"a": "b"}', "expected_sha256.a: string should match"),
+    ],
+)
+def test_wrong_settings_are_told_at_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+    message: str,
+) -> None:
+    from my_project import cli
+
+    monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.argv", ["my_project", "serve"])
+    with pytest.raises(SystemExit) as exit_:
+        cli.run()
+    assert exit_.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1

@@ -1,0 +1,158 @@
+"""Which model answers: one that is whole and expected; a promotion takes over without a pause."""
+
+import json
+import shutil
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from my_project import tracking, workloads
+from my_project.runs import Run
+from my_project.utils.artifacts import sha256_folder, write_json, write_text
+
+if TYPE_CHECKING:
+    from .conftest import Server
+
+NAME = workloads.NAMES[0]
+ONLY = json.dumps([NAME])
+Serve = Callable[..., "Server"]
+Records = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture
+def first(project: Path, trained: dict[str, Run]) -> Run:
+    """A real run of the first workload."""
+    source = trained[NAME].folder
+    return Run(shutil.copytree(source, Path("experiments/runs") / source.name))
+
+
+def copy(run: Run, number: int, note: str) -> Run:
+    """A newer run with another model: the same weights, and a file more."""
+    target = run.folder.with_name(f"{NAME}-9999123{number}-000000-0")
+    other = Run(shutil.copytree(run.folder, target))
+    (other.model / "note.txt").write_text(note, encoding="utf-8")
+    return finish(other)
+
+
+def finish(run: Run) -> Run:
+    changed = {"model_sha256": sha256_folder(run.model)}
+    write_json(run.folder / "metadata.json", run.metadata | changed)
+    return run
+
+
+def spoil(run: Run) -> Run:
+    for path in run.model.iterdir():
+        path.write_bytes(b"damaged")
+    return run
+
+
+def version(run: Run) -> str:
+    return str(run.metadata["model_sha256"])[:12]
+
+
+def errors(server: "Server") -> list[str]:
+    return [line["message"] for line in server.logs if line["level"] == "error"]
+
+
+def test_without_a_good_model_the_process_lives_and_waits_for_one(
+    serve: Serve, first: Run, records: Records
+) -> None:
+    good = Run(Path(shutil.move(first.folder, "good")))
+    server = serve(Path.cwd(), workloads=ONLY)
+
+    def put(change: Callable[[Run], object]) -> None:
+        """Put a changed copy of the good run in place, at one stroke, as the newest."""
+        changed = Run(shutil.copytree(good.folder, Path("changed")))
+        change(changed)
+        changed.folder.rename(first.folder.with_name(f"{NAME}-99991230-{len(errors(server)):06}"))
+
+    def expect(reason: str, number: int) -> None:
+        server.wait(lambda: len(errors(server)) == number)
+        assert reason in errors(server)[-1]
+        assert "\n" not in errors(server)[-1]
+        assert server.client.get("/health/live").status_code == 200
+        ready = server.client.get("/health/ready")
+        assert ready.status_code == 503
+        assert NAME in ready.json()["error"]
+        predict = server.client.post("/predict", json=records[NAME][0])
+        assert predict.status_code == 503
+        assert int(predict.headers["retry-after"]) > 0
+        for path in ("/metadata", "/metrics", "/openapi.json", "/docs"):
+            assert server.client.get(path).status_code == 200
+
+    expect("no finished run yet", 1)
+    put(spoil)
+    expect("differs from what the run saved", 2)
+    put(lambda run: finish(spoil(run)))
+    expect("cannot be read", 3)
+    put(lambda run: (run.folder / "examples.jsonl").unlink())
+    expect("examples.jsonl: cannot be read", 4)
+    put(lambda run: write_text(run.folder / "metadata.json", "{}"))
+    expect("metadata.json is not complete", 5)
+    put(lambda run: None)
+    server.wait(server.ready)
+    assert server.client.post("/predict", json=records[NAME][0]).status_code == 200
+    server.stop()
+    assert len(errors(server)) == 5  # each once, however often it looked again
+
+
+def test_only_the_expected_model_is_served(serve: Serve, first: Run) -> None:
+    newer = copy(first, 1, "not expected")
+    expected = json.dumps({NAME: first.metadata["model_sha256"]})
+    server = serve(Path.cwd(), workloads=ONLY, expected_sha256=expected)
+    server.wait(lambda: bool(errors(server)))
+    assert server.client.get("/health/ready").status_code == 503
+    tracking.promote(first)
+    server.wait(server.ready)
+    tracking.promote(newer)
+    server.wait(lambda: len(errors(server)) == 2)
+    assert all("is expected" in error for error in errors(server))
+    assert server.client.get("/metadata").json()[NAME]["version"] == version(first)
+
+
+def test_a_promoted_model_takes_over_under_load(serve: Serve, first: Run, records: Records) -> None:
+    second, third = copy(first, 0, "better"), copy(first, 1, "bad")
+    finish(spoil(third))
+    tracking.promote(first)
+    server = serve(Path.cwd(), workloads=ONLY, max_concurrency=500)
+    server.wait(server.ready)
+    seen: list[str] = []
+    stop = threading.Event()
+
+    def ask() -> list[tuple[int, set[str]]]:
+        found = []
+        with httpx.Client(base_url=server.client.base_url, timeout=60) as client:
+            while not stop.is_set():
+                response = client.post("/predict", json=records[NAME])
+                answers = response.json()
+                found.append((response.status_code, {one["model_version"] for one in answers}))
+                seen.append(answers[0]["model_version"])
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        tasks = [pool.submit(ask) for _ in range(4)]
+        try:
+            server.wait(lambda: version(first) in seen)
+            tracking.promote(second)
+            server.wait(lambda: version(second) in seen)
+            tracking.promote(third)
+            server.wait(lambda: bool(errors(server)))
+            count = len(seen)
+            server.wait(lambda: len(seen) > count + 50)
+        finally:
+            stop.set()
+    results = [result for task in tasks for result in task.result()]
+    assert {status for status, _ in results} == {200}
+    assert all(len(versions) == 1 for _, versions in results)
+    assert set(seen) == {version(first), version(second)}
+    assert seen[-1] == version(second)
+    card = server.client.get("/metadata").json()[NAME]
+    assert (card["version"], card["run"]) == (version(second), second.folder.name)
+    assert version(second) in server.client.get("/openapi.json").text
+    [error] = errors(server)
+    assert f"{version(second)} stays" in error
