@@ -1,0 +1,16 @@
+"""Flows: the steps from data to predictions, run, retried and scheduled by Prefect."""
+
+import logging
+import os
+from pathlib import Path
+
+SETTINGS = {
+    # Results, logs and the embedded server's database belong to the project, like its runs.
+    "PREFECT_HOME": str(Path(".prefect").absolute()),
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    # What the package logs is shown, and sent to the server, beside Prefect's own lines.
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "my_project",
+}
+for name, value in SETTINGS.items():  # Prefect reads them when it is imported
+    os.environ.setdefault(name, value)
+logging.getLogger("my_project").setLevel(logging.getLogger().getEffectiveLevel())

@@ -1,0 +1,112 @@
+"""The flow from data to predictions: `python -m my_project flow`."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, unmapped
+from prefect.flows import EntrypointType
+from prefect.runtime import flow_run
+from prefect.settings import PREFECT_API_URL
+from prefect.states import State
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from .. import tracking, workloads
+from ..runs import Run
+from ..utils.config import BaseConfig, load_config
+from ..utils.errors import UserError
+from .steps import evaluate, gate, prepare, promote, score, train
+
+
+def read_configs(
+    workload: str, config: Path | None, settings: Sequence[str], candidates: Sequence[str]
+) -> list[BaseConfig]:
+    """Return one configuration, or one for each candidate, a `key=value` on top of the settings."""
+    path, known = config or Path("experiments", f"{workload}.toml"), workloads.load(workload).Config
+    choices = [[one] for one in candidates] or [[]]
+    return [load_config(known, path, [*settings, *choice]) for choice in choices]
+
+
+def task_runner() -> TaskRunner[Any]:
+    """Train one after the other, or with FLOW_DASK on so many local processes, or on a cluster."""
+    where = os.environ.get("FLOW_DASK")
+    if not where:
+        return ThreadPoolTaskRunner(max_workers=1)
+    try:
+        from prefect_dask import DaskTaskRunner
+    except ImportError:
+        raise UserError("FLOW_DASK: needs the extra: pip install -e '.[dask]'") from None
+    if where.isdigit():
+        return DaskTaskRunner(cluster_kwargs={"n_workers": int(where), "threads_per_worker": 1})
+    return DaskTaskRunner(address=where)
+
+
+def _name() -> str:
+    started = flow_run.get_scheduled_start_time()
+    return f"{flow_run.get_parameters()['workload']} {started:%Y-%m-%d %H:%M:%S}"
+
+
+@flow(name="train and promote", flow_run_name=_name, task_runner=task_runner())
+def train_and_promote(
+    workload: str = workloads.NAMES[0],
+    config: Path | None = None,
+    settings: Sequence[str] = (),
+    candidates: Sequence[str] = (),
+    max_drift: float = 0.2,
+    source: Path | None = None,
+    target: Path = Path("predictions.csv"),
+) -> str | State[Any]:
+    """Train, promote the best model if it passes the gate, and score a file with the champion.
+
+    Returns one sentence, or the failed state of the step that stopped it.
+    """
+    configs = read_configs(workload, config, settings, candidates)
+    hashes = [prepare(workload, one) for one in configs]
+    if stops := [one for one in hashes if isinstance(one, State)]:
+        return stops[0]
+    futures = train.map(unmapped(workload), configs, hashes)
+    futures.wait()
+    if stops := [future.state for future in futures if future.state.is_failed()]:
+        return stops[0]
+    runs = [Run(Path(folder)) for folder in futures.result()]
+    best = max(runs, key=_primary_metric)
+    champion, sha256 = tracking.champion(workload), best.metadata["model_sha256"]
+    is_rival = champion and champion.metadata["model_sha256"] != sha256
+    rival = str(champion.folder) if champion and is_rival else None
+    measured = evaluate(str(best.folder), sha256, rival)
+    if isinstance(measured, State):
+        return measured
+    verdict = gate(str(best.folder), measured, max_drift)
+    if isinstance(verdict, State):
+        return verdict
+    promoted = promote(str(best.folder))
+    if isinstance(promoted, State):
+        return promoted
+    if source and isinstance(scored := score(workload, str(source), str(target)), State):
+        return scored
+    return f"{workload}: {promoted} is the champion: {verdict}"
+
+
+def _primary_metric(run: Run) -> float:
+    return float(run.metrics["test"][run.metadata["primary_metric"]])
+
+
+def run(parameters: dict[str, Any]) -> str:
+    """Run the flow here and now; a UserError tells why it stopped."""
+    state: State[Any] = train_and_promote(**parameters, return_state=True)
+    if state.is_failed() and state.name != "Failed":
+        raise UserError(f"{state.name}: {state.message}")
+    return str(state.result())
+
+
+def serve(parameters: dict[str, Any], cron: str | None) -> None:
+    """Run the flow whenever a server says so, until stopped; a UserError without a server."""
+    if not PREFECT_API_URL.value():
+        raise UserError("--serve: set PREFECT_API_URL to a server's; `prefect server start` is one")
+    train_and_promote.serve(
+        name=parameters["workload"],
+        parameters=parameters,
+        cron=cron,
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
