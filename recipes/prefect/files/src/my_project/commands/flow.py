@@ -1,5 +1,7 @@
 """The command `flow`."""
 
+import logging
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -23,10 +25,11 @@ def main(
     target: Annotated[Path, typer.Option("--output", help="Their predictions.")] = Path(
         "predictions.csv"
     ),
-    serve: Annotated[bool, typer.Option("--serve", help="Wait for runs, scheduled or not.")] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="Run when a server says so.")] = False,
     cron: Annotated[str | None, typer.Option(help="When to run, with --serve.")] = None,
 ) -> None:
     """Train, promote the model if it passes the gate, score a file; with --serve, on a schedule."""
+    _leave_logging_to_prefect()
     from ..flows import training
 
     parameters = {
@@ -45,3 +48,11 @@ def main(
         training.serve(parameters, cron)
     else:
         print(training.run(parameters))
+
+
+def _leave_logging_to_prefect() -> None:
+    """Let Prefect's handler, which names the step, print all lines, at the level asked for."""
+    root = logging.getLogger()
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", logging.getLevelName(root.level))
+    for handler in [one for one in root.handlers if type(one) is logging.StreamHandler]:
+        root.removeHandler(handler)

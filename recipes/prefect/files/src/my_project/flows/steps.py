@@ -10,8 +10,9 @@ from typing import Any, ParamSpec, TypeVar
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
-from prefect.states import Failed, State
+from prefect.states import Failed
 from prefect.tasks import exponential_backoff
 
 from .. import pipeline, promotion, reporting, tracking, workloads

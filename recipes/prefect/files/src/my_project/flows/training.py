@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, unmapped
-from prefect.flows import EntrypointType
+from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
-from prefect.states import State
+from prefect.states import Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.types.entrypoint import EntrypointType
 
 from .. import tracking, workloads
 from ..runs import Run
@@ -34,7 +35,7 @@ def task_runner() -> TaskRunner[Any]:
     if not where:
         return ThreadPoolTaskRunner(max_workers=1)
     try:
-        from prefect_dask import DaskTaskRunner
+        from prefect_dask.task_runners import DaskTaskRunner
     except ImportError:
         raise UserError("FLOW_DASK: needs the extra: pip install -e '.[dask]'") from None
     if where.isdigit():
@@ -64,28 +65,36 @@ def train_and_promote(
     configs = read_configs(workload, config, settings, candidates)
     hashes = [prepare(workload, one) for one in configs]
     if stops := [one for one in hashes if isinstance(one, State)]:
-        return stops[0]
-    futures = train.map(unmapped(workload), configs, hashes)
-    futures.wait()
-    if stops := [future.state for future in futures if future.state.is_failed()]:
-        return stops[0]
-    runs = [Run(Path(folder)) for folder in futures.result()]
+        return _stop(stops[0])
+    for step in (train, train.with_options(refresh_cache=True)):
+        futures = step.map(unmapped(workload), configs, hashes)
+        futures.wait()
+        if stops := [future.state for future in futures if future.state.is_failed()]:
+            return _stop(stops[0])
+        runs = [Run(Path(str(folder))) for folder in futures.result()]
+        if all((run.folder / "metadata.json").exists() for run in runs):
+            break  # else a run was removed since its result was cached
     best = max(runs, key=_primary_metric)
     champion, sha256 = tracking.champion(workload), best.metadata["model_sha256"]
     is_rival = champion and champion.metadata["model_sha256"] != sha256
     rival = str(champion.folder) if champion and is_rival else None
     measured = evaluate(str(best.folder), sha256, rival)
     if isinstance(measured, State):
-        return measured
+        return _stop(measured)
     verdict = gate(str(best.folder), measured, max_drift)
     if isinstance(verdict, State):
-        return verdict
+        return _stop(verdict)
     promoted = promote(str(best.folder))
     if isinstance(promoted, State):
-        return promoted
+        return _stop(promoted)
     if source and isinstance(scored := score(workload, str(source), str(target)), State):
-        return scored
+        return _stop(scored)
     return f"{workload}: {promoted} is the champion: {verdict}"
+
+
+def _stop(state: State[Any]) -> State[Any]:
+    """End the flow in the named state of a step; Prefect sums up the states of its own runs."""
+    return Failed(name=state.name, message=state.message)
 
 
 def _primary_metric(run: Run) -> float:
