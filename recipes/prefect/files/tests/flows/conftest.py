@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from my_project.flows import SETTINGS
+
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server with its database in a temporary folder."""
+    own = {"PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
-        patch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+        for name, value in (SETTINGS | own).items():
+            patch.setenv(name, value)
         from prefect.logging.configuration import setup_logging
         from prefect.settings import PREFECT_API_URL
         from prefect.testing.utilities import prefect_test_harness

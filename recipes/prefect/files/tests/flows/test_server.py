@@ -34,11 +34,16 @@ def wait_for(ready: Any, process: subprocess.Popen[bytes] | None = None) -> Any:
     raise TimeoutError
 
 
-def deployments(name: str) -> list[Any]:
+def find_deployment(name: str) -> Any:
+    """Return what the server knows of a deployment, None before it was made."""
     from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
 
-    with get_client(sync_client=True) as client:
-        return [one for one in client.read_deployments() if one.name == name]
+    try:
+        with get_client(sync_client=True) as client:
+            return client.read_deployment_by_name(f"train and promote/{name}")
+    except ObjectNotFound:
+        return None
 
 
 def test_a_served_flow_runs_when_the_server_says_so(
@@ -49,7 +54,7 @@ def test_a_served_flow_runs_when_the_server_says_so(
     command = [sys.executable, "-m", "my_project", "flow", "--serve", "--cron", "0 3 * * *"]
     with subprocess.Popen(command, env=environment) as process:
         try:
-            [deployment] = wait_for(lambda: deployments(NAME), process)
+            deployment = wait_for(lambda: find_deployment(NAME), process)
             assert [one.schedule.cron for one in deployment.schedules] == ["0 3 * * *"]
             with get_client(sync_client=True) as client:
                 started = client.create_flow_run_from_deployment(deployment.id)
@@ -70,20 +75,21 @@ def test_the_deployments_file_is_accepted_by_a_server(
     environment: dict[str, str], flow_project: Path
 ) -> None:
     from prefect import Flow
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.flows import load_flow_from_entrypoint
 
     shutil.copy(ROOT / "prefect.yaml", flow_project)
-    prefect = [sys.executable, "-m", "prefect", "--no-prompt"]
-    for command in (["work-pool", "create", "--type", "process", "local"], ["deploy", "--all"]):
-        subprocess.run([*prefect, *command], env=environment, check=True, capture_output=True)
-    [deployment] = deployments("nightly")
+    with get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name="local", type="process"))
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    deployment = find_deployment("nightly")
     assert [one.schedule.cron for one in deployment.schedules] == ["0 3 * * *"]
     assert isinstance(load_flow_from_entrypoint(deployment.entrypoint), Flow)
 
 
-def test_two_workers_train_candidates(
-    environment: dict[str, str], flow_project: Path
-) -> None:
+def test_two_workers_train_candidates(environment: dict[str, str], flow_project: Path) -> None:
     command = [sys.executable, "-m", "my_project", "flow", "--candidate", "seed=0"]
     command += ["--candidate", "seed=1"]
     subprocess.run(command, env=environment | {"FLOW_DASK": "2"}, check=True)

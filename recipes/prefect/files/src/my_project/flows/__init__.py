@@ -10,6 +10,7 @@ SETTINGS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # What the package logs is shown, and sent to the server, like Prefect's own lines.
     "PREFECT_LOGGING_EXTRA_LOGGERS": "my_project",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_LOGGING_LEVEL": "INFO",
 }
 for name, value in SETTINGS.items():  # Prefect reads them when it is imported
