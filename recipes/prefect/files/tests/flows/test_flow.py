@@ -14,7 +14,7 @@ from my_project.utils.errors import UserError
 from my_project.utils.records import format_predictions, read_records, validate
 
 NAME = workloads.NAMES[0]
-STEPS = ["prepare data", "train", "evaluate", "gate", "promote"]
+STEPS = ["prepare data", "train", "evaluate", "gate", "promote", "flow"]
 
 
 @pytest.fixture
@@ -55,12 +55,13 @@ class Flow:
 
     @property
     def states(self) -> dict[str, str]:
-        """The name of the last state of each step, in the order in which they ended."""
+        """The name of the last state of each step, and of the flow."""
         found = {}
         for record in self.caplog.records:
             _, marked, state = record.getMessage().partition("Finished in state ")
-            if marked and (name := vars(record).get("task_run_name")):
-                found[name.rpartition("-")[0]] = state.partition("(")[0]
+            if marked:
+                step = vars(record).get("task_run_name", "flow-").rpartition("-")[0]
+                found[step] = state.partition("(")[0]
         return found
 
 
@@ -149,7 +150,8 @@ def test_only_a_better_model_passes_the_gate(
         return
     with pytest.raises(UserError, match=r"^GateFailed: .* is not better; the champion stays"):
         flow(settings=["seed=1"])
-    assert flow.states["gate"] == "GateFailed"
+    assert flow.states["gate"] == "Failed"
+    assert flow.states["flow"] == "GateFailed"
     assert "promote" not in flow.states
     assert champion() == before
 
@@ -186,7 +188,7 @@ def test_bad_data_stop_the_flow_in_one_line(
     assert exit_.value.code == 2
     message = "error: DataCheckFailed: table.csv: column 'a' is missing; add it"
     assert message in capsys.readouterr().err.splitlines()
-    assert flow.states == {"prepare data": "DataCheckFailed"}
+    assert flow.states == {"prepare data": "Failed", "flow": "DataCheckFailed"}
     assert not finished_runs(NAME)
 
 

@@ -3,16 +3,14 @@
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Callable
-from functools import wraps
+import logging
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
-from prefect.states import Failed
 from prefect.tasks import exponential_backoff
 
 from .. import pipeline, promotion, reporting, tracking, workloads
@@ -24,10 +22,26 @@ from ..utils.records import read_records
 from .drift import population_stability_index
 from .scoring import score_file
 
-P = ParamSpec("P")
-R = TypeVar("R")
 # No second try mends these, unlike what else can go wrong with disks and networks.
 LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+
+
+class DataCheckFailed(UserError):
+    """The data are not as a configuration says."""
+
+
+class GateFailed(UserError):
+    """A model is not to be promoted."""
+
+
+def _one_line(record: logging.LogRecord) -> bool:
+    """Leave out the traceback of what the user can mend."""
+    if record.exc_info and isinstance(record.exc_info[1], UserError):
+        record.exc_info = None
+    return True
+
+
+logging.getLogger("prefect.task_runs").addFilter(_one_line)
 
 
 def may_pass(error: BaseException | None) -> bool:
@@ -50,56 +64,34 @@ RETRIES: dict[str, Any] = {
 }
 
 
-def _stops_as(name: str) -> Callable[[Callable[P, R]], Callable[P, R | State[Any]]]:
-    """Let a refusal end a step in a failed state of this name, instead of a traceback."""
-
-    def decorate(step: Callable[P, R]) -> Callable[P, R | State[Any]]:
-        @wraps(step)
-        def run(*args: P.args, **kwargs: P.kwargs) -> R | State[Any]:
-            try:
-                return step(*args, **kwargs)
-            except UserError as error:
-                if may_pass(error):
-                    raise
-                return Failed(name=name, message=str(error))
-
-        return run
-
-    return decorate
-
-
 def _key(context: TaskRunContext, arguments: dict[str, Any]) -> str:
     """Return the key of a cached result: the step, its inputs, this code, and its packages."""
-    values = {name: _plain(value) for name, value in arguments.items()}
     packages = sorted(f"{one.name} {one.version}" for one in importlib.metadata.distributions())
     code = sha256_folder(Path(__file__).parents[1], "*.py")
-    text = json.dumps([context.task.name, values, code, packages], sort_keys=True)
+    facts = [context.task.name, arguments, code, packages]
+    text = json.dumps(facts, default=dump_config, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    return dump_config(value) if isinstance(value, BaseConfig) else value
 
 
 CACHED: dict[str, Any] = {"cache_key_fn": _key, "result_serializer": "json"}
 
 
 @task(name="prepare data", **RETRIES)
-@_stops_as("DataCheckFailed")
 def prepare(workload: str, config: BaseConfig) -> str:
     """Load and check the data; return their SHA-256."""
-    return str(workloads.load(workload).prepare(config).sha256)
+    try:
+        return str(workloads.load(workload).prepare(config).sha256)
+    except UserError as error:
+        raise DataCheckFailed(str(error)) from error
 
 
 @task(**CACHED)
-@_stops_as("TrainingFailed")
 def train(workload: str, config: BaseConfig, data_sha256: str) -> str:
     """Train a model; return the folder of its run."""
     return str(pipeline.train_run(workload, config).folder)
 
 
 @task(**CACHED)
-@_stops_as("GateFailed")
 def evaluate(folder: str, model_sha256: str, rival: str | None) -> dict[str, float]:
     """Measure a run and its rival, the champion, on the data that the run held out.
 
@@ -120,7 +112,6 @@ def evaluate(folder: str, model_sha256: str, rival: str | None) -> dict[str, flo
 
 
 @task
-@_stops_as("GateFailed")
 def gate(folder: str, measured: dict[str, float], max_drift: float) -> str:
     """Let a run pass that beats the champion on data like those that the champion knows.
 
@@ -133,14 +124,13 @@ def gate(folder: str, measured: dict[str, float], max_drift: float) -> str:
     key = f"{metadata['workload']}-metrics".replace("_", "-")
     create_markdown_artifact(f"{reporting.summary(run)}\n\nAt the gate: {text}.", key=key)
     if old is not None and measured["psi"] > max(max_drift, measured["chance"]):
-        raise UserError(f"{text}: the data has drifted (limit {max_drift}); the champion stays")
+        raise GateFailed(f"{text}: the data has drifted (limit {max_drift}); the champion stays")
     if old is not None and new <= old:
-        raise UserError(f"{text}: {run.folder.name} is not better; the champion stays")
+        raise GateFailed(f"{text}: {run.folder.name} is not better; the champion stays")
     return text
 
 
 @task(**RETRIES)
-@_stops_as("GateFailed")
 def promote(folder: str) -> str:
     """Make a run that has passed the gate the champion; return the champion's folder."""
     run = Run(Path(folder))
@@ -152,7 +142,6 @@ def promote(folder: str) -> str:
 
 
 @task(name="batch-score", **RETRIES)
-@_stops_as("ScoringFailed")
 def score(workload: str, source: str, target: str) -> int:
     """Predict every example of a file with the champion; return how many there are."""
     return score_file(promotion.served_run(workload), Path(source), Path(target))

@@ -63,38 +63,28 @@ def train_and_promote(
     Returns one sentence, or the failed state of the step that stopped it.
     """
     configs = read_configs(workload, config, settings, candidates)
-    hashes = [prepare(workload, one) for one in configs]
-    if stops := [one for one in hashes if isinstance(one, State)]:
-        return _stop(stops[0])
-    for step in (train, train.with_options(refresh_cache=True)):
-        futures = step.map(unmapped(workload), configs, hashes)
-        futures.wait()
-        if stops := [future.state for future in futures if future.state.is_failed()]:
-            return _stop(stops[0])
-        runs = [Run(Path(str(folder))) for folder in futures.result()]
-        if all((run.folder / "metadata.json").exists() for run in runs):
-            break  # else a run was removed since its result was cached
-    best = max(runs, key=_primary_metric)
-    champion, sha256 = tracking.champion(workload), best.metadata["model_sha256"]
-    is_rival = champion and champion.metadata["model_sha256"] != sha256
-    rival = str(champion.folder) if champion and is_rival else None
-    measured = evaluate(str(best.folder), sha256, rival)
-    if isinstance(measured, State):
-        return _stop(measured)
-    verdict = gate(str(best.folder), measured, max_drift)
-    if isinstance(verdict, State):
-        return _stop(verdict)
-    promoted = promote(str(best.folder))
-    if isinstance(promoted, State):
-        return _stop(promoted)
-    if source and isinstance(scored := score(workload, str(source), str(target)), State):
-        return _stop(scored)
+    try:
+        hashes = [prepare(workload, one) for one in configs]
+        best = max(_train(workload, configs, hashes), key=_primary_metric)
+        champion, sha256 = tracking.champion(workload), best.metadata["model_sha256"]
+        is_rival = champion and champion.metadata["model_sha256"] != sha256
+        rival = str(champion.folder) if champion and is_rival else None
+        verdict = gate(str(best.folder), evaluate(str(best.folder), sha256, rival), max_drift)
+        promoted = promote(str(best.folder))
+        if source:
+            score(workload, str(source), str(target))
+    except UserError as error:
+        return Failed(name=type(error).__name__, message=str(error))
     return f"{workload}: {promoted} is the champion: {verdict}"
 
 
-def _stop(state: State[Any]) -> State[Any]:
-    """End the flow in the named state of a step; Prefect sums up the states of its own runs."""
-    return Failed(name=state.name, message=state.message)
+def _train(workload: str, configs: list[BaseConfig], hashes: list[str]) -> list[Run]:
+    """Train with each configuration, at the same time where the task runner can."""
+    runs = [Run(Path(one)) for one in train.map(unmapped(workload), configs, hashes).result()]
+    if all((run.folder / "metadata.json").exists() for run in runs):
+        return runs
+    again = train.with_options(refresh_cache=True)  # a run was removed since it was cached
+    return [Run(Path(one)) for one in again.map(unmapped(workload), configs, hashes).result()]
 
 
 def _primary_metric(run: Run) -> float:
@@ -104,7 +94,7 @@ def _primary_metric(run: Run) -> float:
 def run(parameters: dict[str, Any]) -> str:
     """Run the flow here and now; a UserError tells why it stopped."""
     state: State[Any] = train_and_promote(**parameters, return_state=True)
-    if state.is_failed() and state.name != "Failed":
+    if state.is_failed() and state.name != "Failed":  # which is an error of the program
         raise UserError(f"{state.name}: {state.message}")
     return str(state.result())
 
