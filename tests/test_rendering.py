@@ -90,12 +90,13 @@ def test_pyproject_is_the_one_source_of_dependencies(
     for layer in layers(recipes):
         assert declared >= set(layer.dependencies)
         assert set(project["optional-dependencies"]["dev"]) >= set(layer.dev_dependencies)
+        assert project["optional-dependencies"].items() >= layer.extras.items()
     pinned = {
         re.split(r"==", line)[0]
         for line in rendered["envs/constraints.txt"].decode().splitlines()
         if "==" in line
     }
-    for requirement in [*declared, *project["optional-dependencies"]["dev"]]:
+    for requirement in declared.union(*project["optional-dependencies"].values()):
         assert re.split(r"[<>=!\[; ]", requirement)[0].lower() in pinned, requirement
 
 

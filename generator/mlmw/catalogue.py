@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlmw.errors import Refusal
@@ -24,6 +24,7 @@ class Recipe:
     dev_dependencies: list[str]
     commands: dict[str, str]
     files: list[str]
+    extras: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def joins(self) -> str:

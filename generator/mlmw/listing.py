@@ -48,6 +48,7 @@ def details(recipe: Recipe) -> str:
         "Requires": recipe.requires,
         "Dependencies": recipe.dependencies,
         "For development": recipe.dev_dependencies,
+        "Extras": [f"{name}: {', '.join(wanted)}" for name, wanted in recipe.extras.items()],
         "Commands": commands,
         "Files": recipe.files,
     }

@@ -13,7 +13,7 @@ from .runs import Run, finished_runs
 from .utils.artifacts import sha256_folder, write_text
 from .utils.config import BaseConfig, load_config
 from .utils.errors import UserError
-from .utils.records import format_examples
+from .utils.records import format_examples, format_predictions
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,9 @@ def train_run(name: str, config: BaseConfig, resumed: Run | None = None) -> Run:
             run.model.mkdir()
             model.save(run.model)
             write_text(run.folder / "examples.jsonl", format_examples(workload.examples(data)))
+            # What later predictions are compared with, to see whether the inputs have changed.
+            held_out = model.predict(workload.examples(data, 1000))
+            write_text(run.folder / "predictions.jsonl", format_predictions(held_out, ".jsonl"))
             logger.info("evaluating %s on test data", name)
             run.finish(
                 workload.evaluate(model, data, run.figures),

@@ -3,9 +3,9 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,14 +16,19 @@ csv.field_size_limit(2**31 - 1)  # a cell may hold an image; the file is in memo
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:
-    """Read a file as it is; in CSV an empty cell is a missing value.
+    """Read a whole file; see `stream_records`."""
+    return list(stream_records(path))
+
+
+def stream_records(path: Path) -> Iterator[dict[str, Any]]:
+    """Read a file as it is, record by record; in CSV an empty cell is a missing value.
 
     A UserError tells of a file that is missing, of another format, or damaged.
     """
     suffix = check_suffix(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        return _json_lines(text) if suffix == ".jsonl" else _csv_rows(text)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from _json_lines(file) if suffix == ".jsonl" else _csv_rows(file)
     except UnicodeDecodeError:
         raise UserError(f"{path}: is not encoded in UTF-8; save it again as UTF-8") from None
     except (OSError, ValueError, csv.Error) as error:
@@ -37,13 +42,15 @@ def check_suffix(path: Path) -> str:
     return path.suffix.lower()
 
 
-def validate(records: Iterable[Any], example_type: type[Any], source: object) -> list[Any]:
+def validate(
+    records: Iterable[Any], example_type: type[Any], source: object, first: int = 1
+) -> list[Any]:
     """Turn records into `example_type`, a dataclass; what it does not name is ignored.
 
     A UserError names the source, the row (the first after the header is row 1) and the column.
     """
     adapter, examples = TypeAdapter(example_type), []
-    for row, record in enumerate(records, start=1):
+    for row, record in enumerate(records, start=first):
         try:
             examples.append(adapter.validate_python(record))
         except ValidationError as error:
@@ -59,32 +66,32 @@ def format_examples(examples: Sequence[Any]) -> str:
     return "".join(adapter.dump_json(one, by_alias=True).decode() + "\n" for one in examples)
 
 
-def format_predictions(predictions: Sequence[Any], suffix: str) -> str:
+def format_predictions(predictions: Sequence[Any], suffix: str, header: bool = True) -> str:
     """Return predictions as JSON lines, or as CSV with one column per probability."""
     if suffix == ".jsonl":
         return "".join(json.dumps(vars(one), allow_nan=False) + "\n" for one in predictions)
     labels = list(predictions[0].probabilities or {})
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["prediction", *(f"probability_{label}" for label in labels)])
+    if header:
+        writer.writerow(["prediction", *(f"probability_{label}" for label in labels)])
     for one in predictions:
         writer.writerow([one.prediction, *(one.probabilities[label] for label in labels)])
     return text.getvalue()
 
 
-def _json_lines(text: str) -> list[Any]:
-    records = []
-    for number, line in enumerate(text.split("\n"), start=1):
+def _json_lines(file: TextIO) -> Iterator[Any]:
+    for number, line in enumerate(file, start=1):
         try:
-            records += [json.loads(line)] if line.strip() else []
+            if line.strip():
+                yield json.loads(line)
         except ValueError as error:
             raise ValueError(f"line {number}: {error}") from None
-    return records
 
 
-def _csv_rows(text: str) -> list[dict[str, Any]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header, *rows = [row for row in reader if row] or [[]]
+def _csv_rows(file: TextIO) -> Iterator[dict[str, Any]]:
+    rows = (row for row in csv.reader(file, strict=True) if row)
+    header = next(rows, [])
     if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
         raise ValueError("its columns are not separated by commas")
     if len(set(header)) < len(header):
@@ -92,4 +99,4 @@ def _csv_rows(text: str) -> list[dict[str, Any]]:
     for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
             raise ValueError(f"row {number} has {len(row)} cells, the header {len(header)}")
-    return [dict(zip(header, [cell or None for cell in row], strict=True)) for row in rows]
+        yield dict(zip(header, [cell or None for cell in row], strict=True))

@@ -36,9 +36,9 @@ def prepare(config: Config) -> Digits:
     return load(config.seed)
 
 
-def examples(data: Digits) -> list[Example]:
-    """Return five images of the test part."""
-    return [Example(image.tolist()) for image in data.test.images[:5]]
+def examples(data: Digits, count: int = 5) -> list[Example]:
+    """Return the first images of the test part."""
+    return [Example(image.tolist()) for image in data.test.images[:count]]
 
 
 def train(config: Config, data: Digits, run: Run) -> Model:

@@ -48,9 +48,9 @@ def primary_metric(config: Config) -> str:
     return "accuracy"
 
 
-def examples(data: Data) -> list[Example]:
-    """Return five images of the test part."""
-    return [encode(image) for image in data.test.images[:5]]
+def examples(data: Data, count: int = 5) -> list[Example]:
+    """Return the first images of the test part."""
+    return [encode(image) for image in data.test.images[:count]]
 
 
 def train(config: Config, data: Data, run: Run) -> Model:

@@ -78,6 +78,6 @@ def evaluate(model: Model, data: Data, figures: Path | None = None) -> dict[str,
     return {"test": test, "baseline": baseline_test, "intervals": intervals(model, data)}
 
 
-def examples(data: Data) -> list[Any]:
-    """Return five rows of the test part."""
-    return data.examples
+def examples(data: Data, count: int = 5) -> list[Any]:
+    """Return the first rows of the test part."""
+    return data.examples[:count]

@@ -1,0 +1,18 @@
+"""Flows: the steps from data to predictions, run, retried and scheduled by Prefect."""
+
+import logging
+import os
+from pathlib import Path
+
+SETTINGS = {
+    # Results, logs and the embedded server's database belong to the project, like its runs.
+    "PREFECT_HOME": str(Path(".prefect").absolute()),
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    # What the package logs is shown, and sent to the server, like Prefect's own lines.
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "my_project",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    "PREFECT_LOGGING_LEVEL": "INFO",
+}
+for name, value in SETTINGS.items():  # Prefect reads them when it is imported
+    os.environ.setdefault(name, value)
+logging.getLogger("my_project").setLevel(os.environ["PREFECT_LOGGING_LEVEL"])

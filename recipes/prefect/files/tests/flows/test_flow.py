@@ -1,0 +1,265 @@
+"""The flow on a server: its states, its cache, its gate, and what is in use afterwards."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from my_project import cli, pipeline, promotion, tracking, workloads
+from my_project.runs import Run, finished_runs
+from my_project.utils.artifacts import sha256_folder, write_json
+from my_project.utils.errors import UserError
+from my_project.utils.records import format_predictions, read_records, validate
+
+NAME = workloads.NAMES[0]
+STEPS = ["prepare data", "train", "evaluate", "gate", "promote", "flow"]
+
+
+@pytest.fixture
+def flow(
+    flow_project: Path,
+    trained: dict[str, Run],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> "Flow":
+    """The flow, in which a training takes the run that was trained for all tests."""
+
+    def train_run(name: str, config: Any) -> Run:
+        run = tracking.start(name, config)
+        shutil.copytree(trained[name].folder, run.folder, dirs_exist_ok=True)
+        if config.seed:  # another model: the same weights, and a file more
+            (run.model / "note.txt").write_text("another model", encoding="utf-8")
+            changed = {"model_sha256": sha256_folder(run.model)}
+            write_json(run.folder / "metadata.json", run.metadata | changed)
+        tracking.record(run)
+        return run
+
+    monkeypatch.setattr(pipeline, "train_run", train_run)
+    caplog.set_level("INFO")
+    return Flow(caplog)
+
+
+class Flow:
+    """Runs the flow, and reads the states of its steps from the log."""
+
+    def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
+        self.caplog = caplog
+
+    def __call__(self, **parameters: Any) -> str:
+        from my_project.flows import training
+
+        self.caplog.clear()
+        return training.run({"workload": NAME, **parameters})
+
+    @property
+    def states(self) -> dict[str, str]:
+        """The name of the last state of each step, and of the flow."""
+        found = {}
+        for record in self.caplog.records:
+            _, marked, state = record.getMessage().partition("Finished in state ")
+            if marked:
+                step = vars(record).get("task_run_name", "flow-").rpartition("-")[0]
+                found[step] = state.partition("(")[0]
+        return found
+
+
+def champion() -> str:
+    run = tracking.champion(NAME)
+    assert run is not None
+    return run.folder.name
+
+
+def test_the_first_model_is_promoted_and_predicts_the_same_as_offline(
+    flow: Flow, trained: dict[str, Run]
+) -> None:
+    source = trained[NAME].folder / "examples.jsonl"
+    answer = flow(source=str(source), target="out.jsonl")
+    assert flow.states == dict.fromkeys([*STEPS, "batch-score"], "Completed")
+    [run] = finished_runs(NAME)
+    assert answer.startswith(f"{NAME}: {run.folder} is the champion: ")
+    model = pipeline.load_model(promotion.served_run(NAME))
+    offline = model.predict(validate(read_records(source), model.example_type, source))
+    assert Path("out.jsonl").read_text(encoding="utf-8") == format_predictions(offline, ".jsonl")
+
+
+def test_what_has_not_changed_is_taken_from_the_cache(flow: Flow) -> None:
+    flow()
+    assert flow() == flow()
+    assert flow.states == dict.fromkeys(STEPS, "Completed") | dict.fromkeys(
+        ["train", "evaluate"], "Cached"
+    )
+    assert len(finished_runs(NAME)) == 1
+
+
+def test_a_run_that_was_removed_is_trained_again(flow: Flow) -> None:
+    flow()
+    [run] = finished_runs(NAME)
+    tracking.promote(pipeline.train_run(NAME, workloads.load(NAME).Config()))
+    shutil.rmtree(run.folder)
+    flow()
+    assert flow.states["train"] == "Completed"
+    assert len(finished_runs(NAME)) == 2
+
+
+@pytest.mark.parametrize("changed", ["configuration", "data", "code"])
+def test_what_has_changed_is_trained_again(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    flow()
+    workload, settings = workloads.load(NAME), []
+    if changed == "configuration":
+        settings = ["seed=1"]
+        monkeypatch.setattr(promotion, "compare", lambda run: (0.9, 0.8))
+    elif changed == "data":
+        other = type("Data", (), {"sha256": "0" * 64})()
+        prepare = workload.prepare
+        answers = iter([other])
+        monkeypatch.setattr(workload, "prepare", lambda config: next(answers, prepare(config)))
+    else:
+        monkeypatch.setattr("my_project.flows.steps.sha256_folder", lambda *_: "changed")
+    flow(settings=settings)
+    assert flow.states["train"] == "Completed"
+    assert len(finished_runs(NAME)) == 2
+
+
+def test_the_metrics_are_an_artifact(flow: Flow) -> None:
+    from prefect.client.orchestration import get_client
+
+    flow()
+    with get_client(sync_client=True) as client:
+        artifact = client.read_artifacts()[-1]
+    [run] = finished_runs(NAME)
+    assert artifact.key == f"{NAME}-metrics".replace("_", "-")
+    metric = run.metadata["primary_metric"]
+    assert f"| {metric} | {run.metrics['test'][metric]:.3f}" in str(artifact.data)
+    assert "At the gate: " in str(artifact.data)
+
+
+@pytest.mark.parametrize(("new", "promoted"), [(0.8, False), (0.81, True)])
+def test_only_a_better_model_passes_the_gate(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch, new: float, promoted: bool
+) -> None:
+    flow()
+    before = champion()
+    monkeypatch.setattr(promotion, "compare", lambda run: (new, 0.8))
+    if promoted:
+        flow(settings=["seed=1"])
+        assert champion() != before
+        return
+    with pytest.raises(UserError, match=r"^GateFailed: .* is not better; the champion stays"):
+        flow(settings=["seed=1"])
+    assert flow.states["gate"] == "Failed"
+    assert flow.states["flow"] == "GateFailed"
+    assert "promote" not in flow.states
+    assert champion() == before
+
+
+def test_drift_stops_at_the_gate(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow()
+    before = tracking.champion(NAME)
+    assert before is not None
+    path = before.folder / "predictions.jsonl"
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for record in records:
+        record["prediction"] = records[0]["prediction"]
+    text = "".join(json.dumps(record) + "\n" for record in records)
+    path.write_text(text, encoding="utf-8")
+    monkeypatch.setattr(promotion, "compare", lambda run: (0.9, 0.8))
+    with pytest.raises(UserError, match=r"GateFailed: .*drift .*: the data has drifted"):
+        flow(settings=["seed=1"])
+    assert champion() == before.folder.name
+    flow(settings=["seed=1"], max_drift=100.0)
+    assert flow.states["evaluate"] == "Cached"
+    assert champion() != before.folder.name
+
+
+def test_bad_data_stop_the_flow_in_one_line(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(config: Any) -> None:
+        raise UserError("table.csv: column 'a' is missing; add it")
+
+    monkeypatch.setattr(workloads.load(NAME), "prepare", refuse)
+    monkeypatch.setattr("sys.argv", ["my_project", "flow"])
+    with pytest.raises(SystemExit) as exit_:
+        cli.run()
+    assert exit_.value.code == 2
+    message = "error: DataCheckFailed: table.csv: column 'a' is missing; add it"
+    assert message in capsys.readouterr().err.splitlines()
+    assert flow.states == {"prepare data": "Failed", "flow": "DataCheckFailed"}
+    assert not finished_runs(NAME)
+
+
+def test_a_disk_that_fails_is_tried_again(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    from my_project.flows import steps
+
+    workload, failures = workloads.load(NAME), [TimeoutError("no answer"), OSError("stale handle")]
+    prepare, at_once = workload.prepare, steps.prepare.with_options(retry_delay_seconds=0)
+
+    def fail_twice(config: Any) -> Any:
+        try:
+            if failures:
+                raise failures.pop()
+        except OSError as error:  # as the readers of files do
+            raise UserError(f"cannot be read: {error}") from None
+        return prepare(config)
+
+    monkeypatch.setattr(workload, "prepare", fail_twice)
+    monkeypatch.setattr("my_project.flows.training.prepare", at_once)
+    flow()
+    assert flow.states["prepare data"] == "Completed"
+    assert not failures
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (ConnectionResetError(), True),
+        (FileNotFoundError(), False),
+        (PermissionError(), False),
+        (UserError("bad"), False),
+        (None, False),
+    ],
+)
+def test_only_what_may_pass_is_tried_again(error: BaseException | None, again: bool) -> None:
+    from my_project.flows.steps import may_pass
+
+    assert may_pass(error) is again
+
+
+def test_the_best_candidate_goes_to_the_gate(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "my_project.flows.training._primary_metric", lambda run: (run.model / "note.txt").exists()
+    )
+    flow(candidates=["seed=0", "seed=1"])
+    assert len(finished_runs(NAME)) == 2
+    best = tracking.champion(NAME)
+    assert best is not None
+    assert (best.model / "note.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing"], "nothing: no such workload"),
+        (["--set", "sed=1"], "sed: unknown key; did you mean seed?"),
+        (["--candidate", "seed=many"], "seed: input should be a valid integer"),
+        (["--cron", "0 3 * * *"], "--cron: needs --serve"),
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_runs(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    before = sorted(project.rglob("*"))
+    monkeypatch.setattr("sys.argv", ["my_project", "flow", *arguments])
+    with pytest.raises(SystemExit) as exit_:
+        cli.run()
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err
+    assert sorted(project.rglob("*")) == before
