@@ -55,6 +55,8 @@ def test_exactly_the_declared_files(rendered: dict[str, bytes], recipes: tuple[s
     wanted |= {
         path.replace("my_project", PACKAGE) for layer in layers(recipes) for path in layer.files
     }
+    if any(layer.kind == "serving" for layer in layers(recipes)):
+        wanted.add("docker-compose.yml")
     assert set(rendered) == wanted | {"LICENSE"}
 
 
