@@ -1,11 +1,13 @@
 """MLflow as this project uses it: a database beside the runs, or the server of a team."""
 
+import logging
 import os
 import re
+import sqlite3
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,24 +57,48 @@ def connected() -> Iterator["MlflowClient"]:
     warnings.filterwarnings("ignore", "The ``noload`` loader", DeprecationWarning)
     warnings.filterwarnings("ignore", "Operation with range", DeprecationWarning)
     warnings.filterwarnings("ignore", ".*Any type hint is inferred", UserWarning)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # the UserError says it
     import mlflow
     from sqlalchemy.exc import SQLAlchemyError
 
     uri = server() or database()
     try:
         if not server():
-            STORE.mkdir(parents=True, exist_ok=True)
-            (STORE / "mlflow.db").open("ab").close()  # what fails here, MLflow tries for minutes
+            make_database()
         if mlflow.get_tracking_uri() != uri:
             own = not server()
             mlflow.set_tracking_uri(uri)  # which sets MLFLOW_TRACKING_URI, too
             if own:
                 del os.environ["MLFLOW_TRACKING_URI"]
         yield mlflow.MlflowClient()
-    except (mlflow.MlflowException, OSError, SQLAlchemyError) as error:
-        place = re.sub(r"//[^/]*@", "//", uri)  # without a password
-        reason = str(error).strip().partition("\n")[0][:300]
-        raise UserError(f"MLflow at {place} cannot be used: {reason}") from None
+    except (mlflow.MlflowException, OSError, SQLAlchemyError, sqlite3.Error) as error:
+        reason = str(error).strip().partition("\n")[0].removesuffix("))")
+        reason = re.sub(r".*\(Caused by \w+\([\"']?", "", reason).rstrip("\"'")[:300]
+        message = f"MLflow at {uri} cannot be used: {reason}"
+        raise UserError(re.sub(r"//[^/@]*@", "//", message)) from None  # without passwords
+
+
+def make_database() -> None:
+    """Make the project's database, complete or not at all; a damaged one is an error at once."""
+    from mlflow import MlflowClient
+
+    path = STORE / "mlflow.db"
+    if not path.exists():
+        STORE.mkdir(parents=True, exist_ok=True)
+        with (
+            closing(sqlite3.connect(STORE / "lock.db", timeout=60)) as lock,
+            tempfile.TemporaryDirectory(dir=STORE, ignore_cleanup_errors=True) as temporary,
+        ):
+            lock.execute("BEGIN EXCLUSIVE")  # of several processes, one at a time
+            if not path.exists():
+                new = Path(temporary, "new.db").absolute()
+                MlflowClient(f"sqlite:///{new.as_posix()}")  # which keeps this file open
+                copy = new.with_name("copy.db")
+                with closing(sqlite3.connect(new)) as one, closing(sqlite3.connect(copy)) as other:
+                    one.backup(other)
+                os.replace(copy, path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA schema_version")  # where this fails, MLflow tries for minutes
 
 
 def register(run: Run, run_id: str) -> None:
@@ -90,8 +116,10 @@ def register(run: Run, run_id: str) -> None:
         versions = list(client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'"))
         if not versions:
             tags = {"run": run.folder.resolve().name, "model_sha256": metadata["model_sha256"]}
-            source = client.get_run(run_id).data.tags["model_uri"]
-            versions = [client.create_model_version(name, source, run_id, tags)]
+            model_id = client.get_run(run_id).data.tags["model_id"]
+            source = f"models:/{model_id}"
+            found = client.create_model_version(name, source, run_id, tags, model_id=model_id)
+            versions = [found]
         client.set_registered_model_alias(name, CHAMPION, versions[0].version)
 
 
@@ -123,7 +151,7 @@ def download(version: "ModelVersion", run: Run) -> None:
 
     RUNS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=RUNS, prefix=".download-") as temporary:
-        source = f"{version.source}/artifacts/{run.folder.name}"
+        source = f"models:/{version.name}/{version.version}/artifacts/{run.folder.name}"
         fetched = Run(Path(download_artifacts(artifact_uri=source, dst_path=temporary)))
         if sha256_folder(fetched.model) != version.tags["model_sha256"]:
             raise UserError(f"{source}: differs from what was promoted; promote another run")

@@ -18,11 +18,12 @@ from pydantic import TypeAdapter
 
 from . import tracking_mlflow, workloads
 from .runs import Run
+from .utils.errors import UserError
 from .utils.records import read_records, validate
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric
+    from mlflow.entities import Experiment, Metric
     from mlflow.models import ModelSignature
 
 
@@ -36,18 +37,24 @@ def upload(run: Run) -> str:
     with tracking_mlflow.connected() as client:
         import mlflow
 
-        experiment = experiment_id(client, metadata["workload"])
-        for found in client.search_runs([experiment], f"tags.metadata_sha256 = '{sha256}'"):
+        experiment = experiment_of(client, metadata["workload"])
+        identity = experiment.experiment_id
+        for found in client.search_runs([identity], f"tags.metadata_sha256 = '{sha256}'"):
             if found.info.status == "FINISHED":
                 return str(found.info.run_id)
             client.delete_run(found.info.run_id)  # an upload that was interrupted
+        if place_of_artifacts() not in (None, experiment.artifact_location):
+            raise UserError(
+                f"{tracking_mlflow.STORE.as_posix()}: was made when the project was in another "
+                "folder; remove it, then run `upload`, and promote the champion again"
+            )
         tags = {
             "data_sha256": metadata["data_sha256"],
             "metadata_sha256": sha256,
             "mlflow.source.git.commit": metadata["git"]["commit"] or "",
             "mlflow.source.name": __package__ or "",
         }
-        with mlflow.start_run(None, experiment, run.folder.resolve().name, tags=tags) as active:
+        with mlflow.start_run(None, identity, run.folder.resolve().name, tags=tags) as active:
             run_id = str(active.info.run_id)
             config = tomllib.loads((run.folder / "config.toml").read_text(encoding="utf-8"))
             client.log_batch(run_id, metrics=list(metrics(run)))
@@ -55,27 +62,29 @@ def upload(run: Run) -> str:
             for path in sorted(run.folder.iterdir()):
                 if path != run.model:  # it comes with the logged model
                     mlflow.log_artifact(str(path))
-            mlflow.set_tag("model_uri", log_model(run))
+            mlflow.set_tag("model_id", log_model(run))
         return run_id
 
 
-def experiment_id(client: "MlflowClient", workload: str) -> str:
-    """Return the id of a workload's experiment, which is made where there is none."""
+def experiment_of(client: "MlflowClient", workload: str) -> "Experiment":
+    """Return a workload's experiment, which is made where there is none."""
     from mlflow import MlflowException
 
     name = tracking_mlflow.name_in_mlflow(workload)
-    # A server has a place for artifacts; the project's own database has this one.
-    artifacts = None if tracking_mlflow.server() else tracking_mlflow.STORE / "artifacts"
-    experiment = client.get_experiment_by_name(name)
-    if experiment is None:
+    if not client.get_experiment_by_name(name):
         try:
-            location = artifacts.absolute().as_uri() if artifacts else None
-            return str(client.create_experiment(name, location))
+            client.create_experiment(name, place_of_artifacts())
         except MlflowException:
-            experiment = client.get_experiment_by_name(name)  # another process was faster
-            if experiment is None:
+            if not client.get_experiment_by_name(name):  # else another process was faster
                 raise
-    return str(experiment.experiment_id)
+    experiment: Experiment = client.get_experiment_by_name(name)
+    return experiment
+
+
+def place_of_artifacts() -> str | None:
+    """Return where the project keeps what it uploads; None where that is up to a server."""
+    folder = (tracking_mlflow.STORE / "artifacts").absolute()
+    return None if tracking_mlflow.server() else folder.as_uri()
 
 
 def metrics(run: Run) -> Iterator["Metric"]:
@@ -94,7 +103,7 @@ def metrics(run: Run) -> Iterator["Metric"]:
 
 
 def log_model(run: Run) -> str:
-    """Log the folder of a run as a model, with signature and examples of its input; its URI."""
+    """Log the folder of a run as a model, with signature and examples of its input; its id."""
     import mlflow.pyfunc
     from pandas import DataFrame
 
@@ -113,7 +122,7 @@ def log_model(run: Run) -> str:
         input_example=DataFrame(rows),
         pip_requirements=requirements(run.metadata["packages"]),
     )
-    return str(logged.model_uri)
+    return str(logged.model_id)
 
 
 def signature(schema: dict[str, Any], answers: Any) -> "ModelSignature":

@@ -1,5 +1,8 @@
 """The command `tracking-ui`."""
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 
@@ -8,11 +11,26 @@ from ..utils.errors import UserError
 
 
 def main(port: int = 5000) -> None:
-    """Show the runs in a browser, to this machine only; Ctrl-C ends it."""
+    """Show the runs in a browser, on this machine only; Ctrl-C ends it."""
     if uri := tracking_mlflow.server():
         raise UserError(f"MLFLOW_TRACKING_URI is set: open {uri} in a browser")
     with tracking_mlflow.connected():
-        print(f"MLflow shows the runs at http://127.0.0.1:{port}", flush=True)
-    options = ["--backend-store-uri", tracking_mlflow.database(), "--workers", "1"]
-    where = ["--host", "127.0.0.1", "--port", str(port)]
-    subprocess.run([sys.executable, "-m", "mlflow", "ui", *options, *where], check=True)
+        print(f"http://127.0.0.1:{port} shows the runs in a few seconds", flush=True)
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # six processes less
+    store = ["--backend-store-uri", tracking_mlflow.database()]
+    where = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    quiet = ["--uvicorn-opts", "--log-level warning"]
+    command = [sys.executable, "-m", "mlflow", "ui", *store, *where, *quiet]
+    with subprocess.Popen(command, start_new_session=True) as process:
+        try:
+            code = process.wait()
+        finally:
+            # MLflow leaves behind what it has started, unless all of them are told to end.
+            with contextlib.suppress(ProcessLookupError):
+                if sys.platform == "win32":
+                    process.terminate()
+                else:
+                    os.killpg(process.pid, signal.SIGTERM)
+    raise UserError(
+        f"MLflow ended with code {code}; if port {port} is taken, choose another --port"
+    )
