@@ -1,0 +1,163 @@
+"""What MLflow is told of a finished run: all that its folder holds, and a model that can be loaded.
+
+Whatever the workload, the model is the folder of the run with `tracking_model.py` to read it: no
+object is pickled.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
+
+from . import tracking_mlflow, workloads
+from .runs import Run
+from .utils.errors import UserError
+from .utils.records import read_records, validate
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Experiment, Metric
+    from mlflow.models import ModelSignature
+
+
+def upload(run: Run) -> str:
+    """Bring a finished run to MLflow, unless it is there already; return its id there.
+
+    A UserError where that fails; what is there then is replaced by the next upload.
+    """
+    metadata = run.metadata
+    sha256 = hashlib.sha256((run.folder / "metadata.json").read_bytes()).hexdigest()
+    with tracking_mlflow.connected() as client:
+        import mlflow
+
+        experiment = experiment_of(client, metadata["workload"])
+        identity = experiment.experiment_id
+        for found in client.search_runs([identity], f"tags.metadata_sha256 = '{sha256}'"):
+            if found.info.status == "FINISHED":
+                return str(found.info.run_id)
+            client.delete_run(found.info.run_id)  # an upload that was interrupted
+        if place_of_artifacts() not in (None, experiment.artifact_location):
+            raise UserError(
+                f"{tracking_mlflow.STORE.as_posix()}: was made when the project was in another "
+                "folder; remove it, then run `upload`, and promote the champion again"
+            )
+        tags = {
+            "data_sha256": metadata["data_sha256"],
+            "metadata_sha256": sha256,
+            "mlflow.source.git.commit": metadata["git"]["commit"] or "",
+            "mlflow.source.name": __package__ or "",
+        }
+        with mlflow.start_run(None, identity, run.folder.resolve().name, tags=tags) as active:
+            run_id = str(active.info.run_id)
+            config = tomllib.loads((run.folder / "config.toml").read_text(encoding="utf-8"))
+            client.log_batch(run_id, metrics=list(metrics(run)))
+            mlflow.log_params(config)
+            for path in sorted(run.folder.iterdir()):
+                if path != run.model:  # it comes with the logged model
+                    mlflow.log_artifact(str(path))
+            mlflow.set_tag("model_id", log_model(run))
+        return run_id
+
+
+def experiment_of(client: "MlflowClient", workload: str) -> "Experiment":
+    """Return a workload's experiment, which is made where there is none."""
+    from mlflow import MlflowException
+
+    name = tracking_mlflow.name_in_mlflow(workload)
+    if not client.get_experiment_by_name(name):
+        try:
+            client.create_experiment(name, place_of_artifacts())
+        except MlflowException:
+            if not client.get_experiment_by_name(name):  # else another process was faster
+                raise
+    experiment: Experiment = client.get_experiment_by_name(name)
+    return experiment
+
+
+def place_of_artifacts() -> str | None:
+    """Return where the project keeps what it uploads; None where that is up to a server."""
+    folder = (tracking_mlflow.STORE / "artifacts").absolute()
+    return None if tracking_mlflow.server() else folder.as_uri()
+
+
+def metrics(run: Run) -> Iterator["Metric"]:
+    """Yield the final metrics, such as `test/accuracy`, and those of each step."""
+    from mlflow.entities import Metric
+
+    time = int(datetime.fromisoformat(run.metadata["finished"]).timestamp() * 1000)
+    for part in ("test", "baseline"):
+        for name, value in run.metrics[part].items():
+            yield Metric(f"{part}/{name}", value, time, 0)
+    history = run.folder / "history.jsonl"
+    for line in history.read_text(encoding="utf-8").splitlines() if history.exists() else []:
+        step = json.loads(line)
+        for name in step.keys() - {"step"}:
+            yield Metric(name, step[name], time, step["step"])
+
+
+def log_model(run: Run) -> str:
+    """Log the folder of a run as a model, with signature and examples of its input; its id."""
+    import mlflow.pyfunc
+    from pandas import DataFrame
+
+    model = workloads.load(run.metadata["workload"]).Model.load(run.model)
+    path = run.folder / "examples.jsonl"
+    examples = validate(read_records(path), model.example_type, path)
+    adapter = TypeAdapter(model.example_type)
+    rows = [adapter.dump_python(example, mode="json", by_alias=True) for example in examples]
+    answers = [vars(prediction) for prediction in model.predict(examples)]
+    logged = mlflow.pyfunc.log_model(
+        name="model",
+        python_model=str(Path(__file__).with_name("tracking_model.py")),
+        artifacts={"run": str(run.folder)},
+        code_paths=[str(Path(__file__).parent)],
+        signature=signature(adapter.json_schema(), DataFrame(answers)),
+        input_example=DataFrame(rows),
+        pip_requirements=requirements(run.metadata["packages"]),
+    )
+    return str(logged.model_id)
+
+
+def signature(schema: dict[str, Any], answers: Any) -> "ModelSignature":
+    """Return the columns of examples by their JSON schema, and of answers by a few of them."""
+    from mlflow.models import ModelSignature, infer_signature
+    from mlflow.types.schema import ColSpec, Schema
+
+    columns = schema["properties"].items()
+    inputs = [ColSpec(column_type(one), name, "anyOf" not in one) for name, one in columns]
+    return ModelSignature(Schema([*inputs]), infer_signature(model_output=answers).outputs)
+
+
+def column_type(schema: dict[str, Any]) -> Any:
+    """Return MLflow's type for what a JSON schema describes; AnyType where it has no other."""
+    from mlflow.types import DataType
+    from mlflow.types.schema import AnyType, Array
+
+    kinds = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
+    kind = kinds[0].get("type") if len(kinds) == 1 else None
+    if kind == "array":
+        return Array(column_type(kinds[0]["items"]))
+    types = {"number": DataType.double, "string": DataType.string}
+    if "anyOf" not in schema:  # these two cannot be missing in a table of MLflow
+        types |= {"boolean": DataType.boolean, "integer": DataType.long}
+    return types.get(kind or "") or AnyType()  # type: ignore[no-untyped-call]
+
+
+def requirements(packages: dict[str, str]) -> list[str]:
+    """Return what this project declares to need, in the versions that the run had."""
+    versions = {_plain(name): version.partition("+")[0] for name, version in packages.items()}
+    declared = importlib.metadata.requires(__package__ or "") or []
+    needed = [text for text in declared if "extra ==" not in text]
+    names = {_plain(re.split(r"[^\w.-]", text, maxsplit=1)[0]) for text in needed}
+    return sorted(f"{name}=={versions[name]}" for name in names & versions.keys())
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,0 +1,205 @@
+"""What MLflow holds of a run, and that no run is lost where it cannot hold it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from my_project import cli, pipeline, tracking, tracking_mlflow, tracking_upload, workloads
+from my_project.runs import Run
+from my_project.utils.artifacts import write_json
+from my_project.utils.errors import UserError
+from my_project.utils.records import format_predictions, read_records, validate
+
+every_workload = pytest.mark.parametrize("name", workloads.NAMES)
+
+
+@pytest.fixture
+def client(run: Run) -> Iterator[Any]:
+    with tracking_mlflow.connected() as client:
+        yield client
+
+
+def runs_in_mlflow(client: Any) -> list[Any]:
+    return list(client.search_runs([one.experiment_id for one in client.search_experiments()]))
+
+
+def test_mlflow_holds_all_that_the_folder_of_a_run_does(recorded: Run, client: Any) -> None:
+    run_id = tracking_upload.upload(recorded)
+    logged = client.get_run(run_id)
+    config = tomllib.loads((recorded.folder / "config.toml").read_text(encoding="utf-8"))
+    assert logged.data.params == {key: str(value) for key, value in config.items()}
+    for part in ("test", "baseline"):
+        for name, value in recorded.metrics[part].items():
+            assert logged.data.metrics[f"{part}/{name}"] == value
+    assert logged.info.run_name == recorded.folder.name
+    assert logged.data.tags["data_sha256"] == recorded.metadata["data_sha256"]
+    assert logged.data.tags["mlflow.source.git.commit"] == (
+        recorded.metadata["git"]["commit"] or ""
+    )
+    artifacts = {one.path for one in client.list_artifacts(run_id)}
+    assert artifacts >= {"config.toml", "examples.jsonl", "figures", "metadata.json"}
+    history = recorded.folder / "history.jsonl"
+    lines = history.read_text(encoding="utf-8").splitlines() if history.exists() else []
+    steps = [json.loads(line) for line in lines]
+    for name in {name for step in steps for name in step} - {"step"}:
+        found = {one.step: one.value for one in client.get_metric_history(run_id, name)}
+        assert found == {step["step"]: step[name] for step in steps if name in step}
+
+
+@every_workload
+def test_a_fresh_process_loads_the_model_without_pickle(
+    trained: dict[str, Run], tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trained[name]
+    monkeypatch.chdir(run.folder.parents[2])
+    run_id = tracking_upload.upload(run)
+    with tracking_mlflow.connected() as client:
+        model_id = client.get_run(run_id).data.tags["model_id"]
+    [model] = tracking_mlflow.STORE.absolute().glob(f"artifacts/models/{model_id}/artifacts")
+    loading = (
+        "import json, sys, mlflow, pandas\n"
+        "rows = [json.loads(line) for line in open(sys.argv[2], encoding='utf-8')]\n"
+        "answers = mlflow.pyfunc.load_model(sys.argv[1]).predict(pandas.DataFrame(rows))\n"
+        "print(json.dumps(answers.to_dict('records')))\n"
+    )
+    outcome = subprocess.run(
+        [sys.executable, "-c", loading, f"models:/{model_id}", str(run.folder / "examples.jsonl")],
+        env=os.environ | {"MLFLOW_TRACKING_URI": tracking_mlflow.database()},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = pipeline.load_model(run)
+    path = run.folder / "examples.jsonl"
+    answers = loaded.predict(validate(read_records(path), loaded.example_type, path))
+    wanted = format_predictions(answers, ".jsonl").splitlines()
+    assert json.loads(outcome.stdout) == [json.loads(line) for line in wanted]
+    files = [path for path in model.rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if path.read_bytes().startswith(b"\x80")]
+    pinned = (model / "requirements.txt").read_text(encoding="utf-8").split()
+    assert f"numpy=={run.metadata['packages']['numpy']}" in pinned
+    assert not [line for line in pinned if line.startswith("pytest")]
+
+
+def test_uploading_twice_gives_one_run(recorded: Run, client: Any) -> None:
+    before = runs_in_mlflow(client)
+    assert tracking_upload.upload(recorded) == tracking_upload.upload(recorded)
+    assert len(runs_in_mlflow(client)) == len(before)
+
+
+def test_an_upload_that_broke_off_is_replaced(
+    run: Run, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as context:
+        context.setattr(tracking_upload, "log_model", fail)
+        with pytest.raises(UserError, match="disk full"):
+            tracking_upload.upload(run)
+    assert [one.info.status for one in runs_in_mlflow(client)] == ["FAILED"]
+    run_id = tracking_upload.upload(run)
+    assert [one.info.run_id for one in runs_in_mlflow(client)] == [run_id]
+    assert client.get_run(run_id).info.status == "FINISHED"
+
+
+def fail(*_: object) -> str:
+    raise OSError("disk full")
+
+
+def test_a_server_that_fails_loses_no_run(
+    run: Run,
+    bad_server: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    tracking.record(run)
+    [message] = caplog.messages
+    assert message.startswith(f"MLflow at {bad_server} cannot be used: ")
+    kept = f"{run.folder.as_posix()} is kept; to upload it later: "
+    assert message.endswith(f"{kept}python -m my_project upload")
+    assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == before
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    monkeypatch.setattr("sys.argv", ["my_project", "upload"])
+    with pytest.raises(SystemExit) as exit_:
+        cli.run()
+    assert not exit_.value.code
+    run_id = tracking_upload.upload(run)
+    assert capsys.readouterr().out == f"{run.folder.as_posix()} is run {run_id}\n"
+
+
+def test_a_run_begins_without_a_server(project: Path, bad_server: str) -> None:
+    name = workloads.NAMES[0]
+    run = tracking.start(name, workloads.load(name).Config())
+    assert (run.folder / "config.toml").exists()
+
+
+def test_a_damaged_database_is_told_in_one_line(run: Run) -> None:
+    (tracking_mlflow.STORE / "mlflow.db").write_text("not a database, whatever its name says")
+    with pytest.raises(UserError, match="file is not a database"):
+        tracking_upload.upload(run)
+
+
+def test_two_processes_may_make_the_database_at_once(run: Run) -> None:
+    shutil.rmtree(tracking_mlflow.STORE)
+    other = Run(shutil.copytree(run.folder, run.folder.with_name("other")))
+    write_json(other.folder / "metadata.json", run.metadata | {"note": "another run"})
+    uploading = (
+        "import pathlib, sys; from my_project import runs, tracking_upload\n"
+        "print(tracking_upload.upload(runs.Run(pathlib.Path(sys.argv[1]))))\n"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", uploading, one.folder], stdout=subprocess.PIPE)
+        for one in (run, other)
+    ]
+    ids = {process.communicate()[0].decode().strip() for process in processes}
+    assert [process.returncode for process in processes] == [0, 0]
+    with tracking_mlflow.connected() as client:
+        found = runs_in_mlflow(client)
+    assert {(one.info.run_id, one.info.status) for one in found} == {(i, "FINISHED") for i in ids}
+    assert len(ids) == 2
+
+
+def test_a_project_that_moved_says_what_to_do(recorded: Run) -> None:
+    write_json(recorded.folder / "metadata.json", recorded.metadata | {"note": "another run"})
+    with pytest.raises(UserError, match="when the project was in another folder; remove it"):
+        tracking_upload.upload(recorded)
+
+
+def test_types_of_columns_allow_what_examples_allow() -> None:
+    expected = [
+        (float, "DataType.double"),
+        (float | None, "DataType.double"),
+        (str | None, "DataType.string"),
+        (bool, "DataType.boolean"),
+        (bool | None, "Any"),
+        (int, "DataType.long"),
+        (list[list[float]], "Array(Array(double))"),
+        (dict[str, int], "Any"),
+    ]
+    for type_, wanted in expected:
+        found = tracking_upload.column_type(TypeAdapter(type_).json_schema())
+        assert (type_, str(found)) == (type_, wanted)
+
+
+def test_mlflow_is_imported_only_where_it_is_needed() -> None:
+    code = "import sys; from my_project import cli, pipeline; sys.exit('mlflow' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_telemetry_is_off_and_your_settings_stay(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
+    with tracking_mlflow.connected():
+        assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+        assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "1"
+        assert "MLFLOW_TRACKING_URI" not in os.environ
