@@ -32,12 +32,15 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder, and nothing of the user's own settings."""
     for name in [name for name in os.environ if name.startswith(("GIT_", "COPIER_"))]:
         monkeypatch.delenv(name)
+    monkeypatch.delenv("MLMW_CONFIG", raising=False)
     settings = tmp_path / "copier-settings.yml"
     settings.write_text("{}\n", encoding="utf-8")  # Copier refuses an empty file
     monkeypatch.setenv("COPIER_SETTINGS_PATH", str(settings))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     monkeypatch.delenv("EMAIL", raising=False)
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
