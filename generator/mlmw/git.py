@@ -129,6 +129,15 @@ def own(
     return plumb(repository, *arguments, data=data, settings=RAW, environment=environment)
 
 
+def contains(repository: Path, descendant: str, commit: str) -> bool:
+    """Whether a commit is part of another one's history, in a repository of our own."""
+    try:
+        own(repository, "merge-base", "--is-ancestor", commit, descendant)
+    except subprocess.CalledProcessError:
+        return False
+    return True
+
+
 def first_line(error: Exception) -> str:
     """What git or the system said, in one line."""
     said = getattr(error, "stderr", None) or str(error)

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from mlmw import answers as answers_file
-from mlmw import catalogue, checks, config, git, source, target, tree
+from mlmw import catalogue, checks, config, git, history, source, target, tree
 from mlmw.errors import MlmwError, Refusal
 from mlmw.template import template_root
 
@@ -147,12 +147,12 @@ def _template(options: Options, settings: Mapping[str, config.Setting]) -> str |
 
 def _keep_history(origin: Origin) -> list[str]:
     """Keep the template's history where `copier update` will look for it."""
-    if origin.source != source.KEPT:
+    if origin.source != history.KEPT:
         return []
     try:
-        source.keep()
+        history.keep()
     except (OSError, subprocess.CalledProcessError) as error:
-        why = f"{source.KEPT} could not be written ({git.first_line(error)})"
+        why = f"{history.KEPT} could not be written ({git.first_line(error)})"
         return [f"{why}; updates need it, and mlmw status tries again"]
     return []
 

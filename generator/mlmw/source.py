@@ -4,7 +4,6 @@ A version is a tag such as v1.2.0, or any commit. Everything is read through a t
 """
 
 import contextlib
-import json
 import os
 import re
 import subprocess
@@ -13,15 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlmw import __version__, git
+from mlmw import git, history
 from mlmw.errors import Refusal
+from mlmw.history import KEPT
 from mlmw.template import template_root
 
-# The same on every system, so that what a project records can be found by a colleague.
-HOME = "~/.mlmw"
-KEPT = f"{HOME}/template.bundle"
-HISTORY, PROVENANCE = "history.bundle", "provenance.json"
-PARTS = ("copier.yml", "template", "recipes", "generator/mlmw/reserved-names.yml")
 ALIASES = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 RELEASE = re.compile(r"v?(\d+(?:\.\d+)*)")
 
@@ -52,18 +47,6 @@ def address(source: str) -> str:
     return str(Path(source).expanduser())
 
 
-# --- mlmw's own template --------------------------------------------------------------------------
-
-
-def provenance(root: Path) -> dict[str, str | None]:
-    """What the build of this mlmw wrote down: `commit`, and `origin` where it has a public one."""
-    try:
-        content = json.loads((root / PROVENANCE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {"commit": f"v{__version__}", "origin": None}
-    return dict(content)
-
-
 def own() -> tuple[str, str | None]:
     """Source and version that a project from mlmw's own template records.
 
@@ -72,113 +55,8 @@ def own() -> tuple[str, str | None]:
     root = template_root()
     if (root / ".git").exists():
         return normal(str(root)), None
-    known = provenance(root)
+    known = history.provenance(root)
     return known["origin"] or KEPT, known["commit"]
-
-
-def keep() -> None:
-    """Bring the bundle under `~` up to date with what this mlmw carries.
-
-    It only ever grows: versions of other mlmws that were installed before stay in it.
-    Raises `OSError` or `CalledProcessError`.
-    """
-    root = template_root()
-    kept, carried = Path(KEPT).expanduser(), root / HISTORY
-    if carried.is_file():
-        if kept.is_file() and _heads(carried) <= _heads(kept):
-            return
-        if not kept.exists():
-            _replace(kept, carried.read_bytes())
-            return
-    with tempfile.TemporaryDirectory(prefix="mlmw-") as temporary:
-        repository = Path(temporary) / "union.git"
-        repository.mkdir()
-        git.own(repository, "init", "--quiet", "--bare", "--initial-branch=main", "--template=")
-        if carried.is_file():
-            git.own(repository, "fetch", "--quiet", str(carried), "+refs/*:refs/new/*")
-        elif (root / ".git").exists():
-            wanted = ("+HEAD:refs/new/heads/main", "+refs/tags/*:refs/new/tags/*")
-            git.own(repository, "fetch", "--quiet", "--no-tags", str(root), *wanted)
-        else:
-            _snapshot(repository, root)
-        tip = git.own(repository, "rev-parse", "refs/new/heads/main").strip()
-        if kept.is_file():
-            if tip in _heads(kept):
-                return
-            git.own(repository, "fetch", "--quiet", "--no-tags", str(kept), "+refs/*:refs/kept/*")
-        _unite(repository)
-        union = Path(temporary) / "union.bundle"
-        git.own(
-            repository, "bundle", "create", "--quiet", str(union), "HEAD", "--branches", "--tags"
-        )
-        _replace(kept, union.read_bytes())
-
-
-def _heads(bundle: Path) -> set[bytes]:
-    """The commits that a bundle's header names."""
-    heads = set()
-    with bundle.open("rb") as file:
-        for line in file:
-            if not line.strip():
-                break
-            if re.match(rb"[0-9a-f]{40,64} ", line):
-                heads.add(line.split()[0])
-    return heads
-
-
-def _snapshot(repository: Path, root: Path) -> None:
-    """Commit the unpacked template as refs/new; the same bytes give the same commit everywhere."""
-    index = str(repository / "snapshot-index")
-    work = {"GIT_INDEX_FILE": index, "GIT_WORK_TREE": str(root)}
-    found = [part for part in PARTS if (root / part).exists()]
-    excluded = [f":(exclude,glob)**/{name}" for name in ("__pycache__/**", "*.pyc")]
-    globbing = work | {"GIT_LITERAL_PATHSPECS": "0"}
-    git.own(repository, "add", "--force", "--", *found, *excluded, extra=globbing)
-    tree = git.own(repository, "write-tree", extra=work).decode().strip()
-    message = f"mlmw {__version__}"
-    commit = git.own(repository, "commit-tree", "-m", message, tree).decode().strip()
-    for name in ("heads/main", f"tags/v{__version__}"):
-        git.own(repository, "update-ref", f"refs/new/{name}", commit)
-
-
-def _unite(repository: Path) -> None:
-    """Turn refs/kept and refs/new into one set of branches and tags, none of them lost."""
-    listing = git.own(repository, "for-each-ref", "--format=%(objectname) %(refname)")
-    lines = [line.split(" ", 1) for line in listing.decode().splitlines()]
-    refs = {name: commit for commit, name in lines}
-    commands = []
-    for name, commit in sorted(refs.items()):  # kept before new: of two tags the newer counts
-        _, _, kind, short = name.split("/", 3)
-        target = f"refs/tags/{short}" if kind == "tags" else f"refs/heads/{commit}"
-        commands.append(f"update {target} {commit}\n")
-    newest = refs.get("refs/kept/heads/main")
-    carried = refs.get("refs/new/heads/main")
-    if newest is None or (carried and not _contains(repository, newest, carried)):
-        newest = carried
-    commands += [f"update refs/heads/main {newest}\n", *(f"delete {name}\n" for name in refs)]
-    git.own(repository, "update-ref", "--stdin", data="".join(commands).encode())
-
-
-def _contains(repository: Path, descendant: str, commit: str) -> bool:
-    try:
-        git.own(repository, "merge-base", "--is-ancestor", commit, descendant)
-    except subprocess.CalledProcessError:
-        return False
-    return True
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.urandom(4).hex()}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-# --- Any template ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -220,7 +98,7 @@ class Template:
 
     def contains(self, descendant: str, commit: str) -> bool:
         """Whether a commit is part of another one's history."""
-        return _contains(self.repository, descendant, commit)
+        return git.contains(self.repository, descendant, commit)
 
     def ahead(self, newer: str, older: str) -> int:
         """How many commits the newer one has that the older one lacks."""
@@ -264,7 +142,7 @@ def opened(source: str) -> Iterator[Template]:
 
 def _keep_or_tell() -> None:
     try:
-        keep()
+        history.keep()
     except (OSError, subprocess.CalledProcessError) as error:
         what, why = f"template {KEPT!r}", f"it cannot be written ({git.first_line(error)})"
         raise Refusal(what, why, "make room, or check its permissions") from None
