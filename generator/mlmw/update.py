@@ -272,8 +272,14 @@ class _Renders:
         folder.parent.mkdir()
         given = answers_file.given(stored)
         what = f"template {version!r}"
+        from copier.errors import CopierError
+        from jinja2 import TemplateError
+
         try:
             result = render(self.root(commit), folder, given)
+        except (CopierError, TemplateError) as error:
+            why = f"it cannot be rendered ({' '.join(str(error).split())})"
+            raise Refusal(what, why, "choose another version") from None
         except ValueError as error:
             why = f"it refuses an answer of {ANSWERS} ({' '.join(str(error).split())})"
             raise Refusal(what, why, "restore that file, or choose another version") from None
