@@ -1,4 +1,4 @@
-"""Histories of templates for the tests: releases of the real one, and of one made up on the spot."""
+"""Histories of templates for the tests: releases of the real one, and of one made up."""
 
 import os
 import shutil

@@ -19,6 +19,7 @@ KEPT = "~/.mlmw/template.bundle"
 HISTORY, PROVENANCE = "history.bundle", "provenance.json"
 PARTS = ("copier.yml", "template", "recipes", "generator/mlmw/reserved-names.yml")
 LEFTOVERS = ("__pycache__/**", "*.pyc", ".*_cache/**", ".DS_Store")
+FETCH = ("fetch", "--quiet", "--no-tags")  # no tags but those that are named
 PUBLIC = re.compile(r"(https://|ssh://|git@)")
 
 
@@ -48,7 +49,7 @@ def keep() -> None:
     with tempfile.TemporaryDirectory(prefix="mlmw-", ignore_cleanup_errors=True) as temporary:
         repository = _bare(Path(temporary))
         if carried.is_file():
-            git.own(repository, "fetch", "--quiet", str(carried), "+refs/*:refs/new/*")
+            git.own(repository, *FETCH, str(carried), "+refs/*:refs/new/*")
         elif (root / ".git").exists():
             _fetch_checkout(repository, root, "refs/new/")
         else:
@@ -59,7 +60,7 @@ def keep() -> None:
             tip = git.own(repository, "rev-parse", "refs/new/heads/main").decode().strip()
             if tip.encode() in _heads(kept):
                 return
-            git.own(repository, "fetch", "--quiet", "--no-tags", str(kept), "+refs/*:refs/kept/*")
+            git.own(repository, *FETCH, str(kept), "+refs/*:refs/kept/*")
         _unite(repository)
         _replace(kept, _bundle(repository))
 
@@ -104,7 +105,7 @@ def _bare(folder: Path) -> Path:
 
 def _fetch_checkout(repository: Path, root: Path, prefix: str) -> None:
     wanted = (f"+HEAD:{prefix}heads/main", f"+refs/tags/*:{prefix}tags/*")
-    command = ("fetch", "--quiet", "--no-tags", str(root), *wanted)
+    command = (*FETCH, str(root), *wanted)
     # With the user's settings: they may say that this checkout of another owner is safe.
     git.plumb(repository, *command, environment={"GIT_DIR": str(repository)})
 
