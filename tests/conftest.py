@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import releases
+from releases import Releases
 
 from mlmw import cli
 from mlmw.template import template_root
@@ -15,6 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-screens", action="store_true", help="write what tests/screens should hold"
     )
+    parser.addoption("--examples", type=int, help="how many random updates to try")
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,12 @@ def screen(pytestconfig: pytest.Config) -> Callable[[str, str], None]:
 @pytest.fixture(scope="session")
 def root() -> Path:
     return template_root()
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Releases:
+    """Three releases of the real template, none of them published."""
+    return releases.real(tmp_path_factory.mktemp("releases"))
 
 
 def snapshot(folder: Path) -> dict[str, bytes | None]:

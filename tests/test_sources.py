@@ -20,11 +20,6 @@ Install = Callable[[str], Path]
 MODULES = ("catalogue", "history", "names", "new", "source")
 
 
-@pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Releases:
-    return releases.real(tmp_path_factory.mktemp("releases"))
-
-
 @pytest.fixture
 def install(prepared: Releases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     """Makes this process an installed mlmw of some release, with the history up to it."""

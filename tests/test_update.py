@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import releases
 import yaml
 from conftest import Mlmw, snapshot
 from releases import Releases, append, commit, git, working_tree
@@ -16,11 +15,6 @@ from mlmw.catalogue import load_catalogue
 
 RECIPES = [recipe.name for recipe in load_catalogue() if not recipe.implicit]
 CONFLICTS = 3
-
-
-@pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Releases:
-    return releases.real(tmp_path_factory.mktemp("releases"))
 
 
 @pytest.fixture
