@@ -101,6 +101,9 @@ def begin(project: Project, journal: Journal, pack: bytes) -> None:
             remedy = "make room or check permissions, then: mlmw update --abort"
             raise MlmwError(what, why, remedy) from None
         raise Refusal(what, why, "nothing was changed") from None
+    except KeyboardInterrupt:
+        _restore(project, journal)
+        raise
 
 
 def finish(project: Project, journal: Journal) -> None:
@@ -216,9 +219,9 @@ def _lock(current: Path) -> Path:
 
 
 def _unlock(current: Path, index: Path) -> None:
-    """Remove a lock that a killed mlmw left: it is the very file of our index."""
+    """Remove a lock that a killed mlmw left: it is our own index, linked to that name."""
     lock = _lock(current)
-    if lock.exists() and index.exists() and lock.samefile(index):
+    if lock.exists() and index.exists() and lock.read_bytes() == index.read_bytes():
         lock.unlink()
 
 
