@@ -17,6 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-screens", action="store_true", help="write what tests/screens should hold"
     )
+    parser.addoption("--every-point", action="store_true", help="kill everywhere, not at a sample")
     parser.addoption("--examples", type=int, help="how many random updates to try")
 
 

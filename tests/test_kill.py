@@ -107,13 +107,16 @@ def run(folder: Path, *arguments: str) -> int | None:
 
 
 @pytest.mark.parametrize("conflicts", [False, True], ids=["clean", "conflicts"])
-def test_update(conflicts: bool, project: Path, tmp_path: Path) -> None:
+def test_update(
+    conflicts: bool, project: Path, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
     if not conflicts:
         (project / "taken.txt").unlink()
         git(project, "checkout", "HEAD~", "--", "file 0.txt")
         commit(project)
     done = 3 if conflicts else 0
-    check_every_point(project, tmp_path, ["update"], done)
+    stride = 1 if pytestconfig.getoption("every_point") else 7
+    check_every_point(project, tmp_path, ["update"], done, stride)
 
 
 def test_abort(project: Path, tmp_path: Path) -> None:
@@ -159,38 +162,39 @@ def test_continue(project: Path, tmp_path: Path) -> None:
     assert points(one) > 5
 
 
-def check_every_point(project: Path, tmp_path: Path, command: list[str], done: int) -> None:
+def check_every_point(
+    project: Path, tmp_path: Path, command: list[str], done: int, stride: int
+) -> None:
+    """Kill at every point from the first write into the project, and at every n-th before it."""
     before = state(project)
     complete = copied(project, tmp_path)
-    assert run(complete, *command) == done
+    code, events = killing.run(command, complete, 0)
+    assert code == done
     after = state(complete)
+    first = next(number for number, event in enumerate(events, 1) if "unpack-objects" in event)
     interrupted = 0
-
-    def one(point: int) -> int | None:
-        nonlocal interrupted
+    for point in [*range(1, first, stride), *range(first, len(events) + 1)]:
         folder = copied(project, tmp_path)
-        code, _ = killing.run(command, folder, point)
+        assert killing.run(command, folder, point)[0] is None
         journal = publish.read(find(str(folder)))
         if journal is None:
             assert state(folder) == before
         elif journal.phase == publish.PUBLISHING:
-            interrupted += 1
             other = copied(folder, tmp_path)
             assert run(other, "update", "--continue") == done
             assert state(other) == after
             shutil.rmtree(other.parent)
-            assert run(folder, *command) == 2  # it says so, and which commands help
+            if not interrupted:  # it says so, and which commands help
+                assert run(folder, *command) == 2
             assert run(folder, "update", "--abort") == 0
             assert state(folder) == before
+            interrupted += 1
         else:
             assert state(folder) == after
-            assert run(folder, "update", "--abort") == 0
-        assert run(folder, *command) == done
-        assert state(folder) == after
+        if point % 10 == 0:
+            assert run(folder, *command) == (0 if journal and journal.phase == "done" else done)
         shutil.rmtree(folder.parent)
-        return code
-
-    assert points(one) > 30
+    assert first > 20
     assert interrupted > 5
 
 
