@@ -115,8 +115,9 @@ def test_update(
         git(project, "checkout", "HEAD~", "--", "file 0.txt")
         commit(project)
     done = 3 if conflicts else 0
-    stride = 1 if pytestconfig.getoption("every_point") else 7
-    check_every_point(project, tmp_path, ["update"], done, stride)
+    every = pytestconfig.getoption("every_point")
+    strides = (1, 1) if every else (7, 1) if conflicts else (15, 3)
+    check_every_point(project, tmp_path, ["update"], done, strides)
 
 
 def test_abort(project: Path, tmp_path: Path) -> None:
@@ -163,9 +164,9 @@ def test_continue(project: Path, tmp_path: Path) -> None:
 
 
 def check_every_point(
-    project: Path, tmp_path: Path, command: list[str], done: int, stride: int
+    project: Path, tmp_path: Path, command: list[str], done: int, strides: tuple[int, int]
 ) -> None:
-    """Kill at every point from the first write into the project, and at every n-th before it."""
+    """Kill at the points before the first write into the project, and after it, with a stride."""
     before = state(project)
     complete = copied(project, tmp_path)
     code, events = killing.run(command, complete, 0)
@@ -173,7 +174,7 @@ def check_every_point(
     after = state(complete)
     first = next(number for number, event in enumerate(events, 1) if "unpack-objects" in event)
     interrupted = 0
-    for point in [*range(1, first, stride), *range(first, len(events) + 1)]:
+    for point in [*range(1, first, strides[0]), *range(first, len(events) + 1, strides[1])]:
         folder = copied(project, tmp_path)
         assert killing.run(command, folder, point)[0] is None
         journal = publish.read(find(str(folder)))
@@ -191,8 +192,9 @@ def check_every_point(
             interrupted += 1
         else:
             assert state(folder) == after
-        if point % 10 == 0:
-            assert run(folder, *command) == (0 if journal and journal.phase == "done" else done)
+        if point % 10 == 0 and state(folder) == before:
+            assert run(folder, *command) == done
+            assert state(folder) == after
         shutil.rmtree(folder.parent)
     assert first > 20
     assert interrupted > 5

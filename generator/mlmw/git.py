@@ -140,7 +140,7 @@ def contains(repository: Path, descendant: str, commit: str) -> bool:
 
 def first_line(error: Exception) -> str:
     """What git or the system said, in one line."""
-    said = getattr(error, "stderr", None) or str(error)
+    said = getattr(error, "stderr", None) or getattr(error, "strerror", None) or str(error)
     text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
     lines = [line for line in text.splitlines() if line.strip()]
     return lines[0].strip().removeprefix("fatal: ").removeprefix("error: ") if lines else "unknown"
