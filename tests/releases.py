@@ -125,6 +125,7 @@ author: {type: str, default: ""}
 email: {type: str, default: ""}
 recipes: {type: str, multiselect: true, choices: [], default: []}
 """
+ANSWERS_NAME = "{{ _copier_conf.answers_file }}.jinja"
 ANSWERS = "# Written by the template.\n{{ _copier_answers | to_nice_yaml -}}\n"
 
 
@@ -135,7 +136,7 @@ def small(files: Mapping[str, bytes]) -> Change:
         shutil.rmtree(root / "template", ignore_errors=True)
         (root / "template").mkdir()
         (root / "copier.yml").write_text(COPIER)
-        (root / "template" / "{{ _copier_conf.answers_file }}.jinja").write_text(ANSWERS)
+        (root / "template" / ANSWERS_NAME).write_text(ANSWERS)
         for name, content in files.items():
             path = root / "template" / name
             path.parent.mkdir(parents=True, exist_ok=True)

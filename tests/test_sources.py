@@ -311,6 +311,47 @@ def test_repository_without_a_template(here: Path, mlmw: Mlmw, tmp_path: Path) -
     assert list(here.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "removed", "words"),
+    [
+        ("copier.yml", "package: {type: str, default: small}\n", "it does not ask for package"),
+        (f"template/{releases.ANSWERS_NAME}", None, "it writes no .copier-answers.yml"),
+    ],
+)
+def test_template_of_another_kind(
+    path: str, removed: str | None, words: str, here: Path, mlmw: Mlmw, tmp_path: Path
+) -> None:
+    def change(root: Path) -> None:
+        releases.small({"a.txt": b"a\n"})(root)
+        if removed is None:
+            (root / path).unlink()
+        else:
+            (root / path).write_text((root / path).read_text().replace(removed, ""))
+
+    other = Releases(tmp_path / "other")
+    other.add("v1.0.0", change)
+    other.publish("v1.0.0")
+    result = mlmw("new", "project", "--template", str(other.place), "--defaults")
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert words in result.err
+    assert list(here.iterdir()) == []
+
+
+def test_relative_path_that_plain_copier_recorded(
+    prepared: Releases, here: Path, mlmw: Mlmw, tmp_path: Path
+) -> None:
+    template = prepared.copy(tmp_path)
+    template.publish("v0.1.0")
+    command = [sys.executable, "-m", "copier", "copy", "--defaults", "--quiet"]
+    subprocess.run([*command, "../template", "project"], check=True)
+    (here / "project").rename(tmp_path / "project")
+    git(tmp_path / "project", "init", "--quiet")
+    commit(tmp_path / "project")
+    assert answers(tmp_path / "project")["_src_path"] == "../template"
+    template.publish("v0.2.0")
+    assert mlmw("update", str(tmp_path / "project")).code == 0
+
+
 def test_template_that_moved(prepared: Releases, here: Path, mlmw: Mlmw, tmp_path: Path) -> None:
     template = prepared.copy(tmp_path)
     template.publish("v0.1.0")

@@ -339,6 +339,11 @@ def stage_something(project: Path) -> None:
     git(project, "add", "new.txt")
 
 
+def untrack_answers(project: Path) -> None:
+    git(project, "rm", "--quiet", "--cached", ".copier-answers.yml")
+    git(project, "commit", "--quiet", "--no-verify", "--message", "No answers")
+
+
 REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
     "dirty": (lambda p: append(p / "README.md", "x"), "commit or stash them first"),
     "staged": (stage_something, "commit or stash them first"),
@@ -357,6 +362,7 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
     "odd recipes": (lambda p: edit_answers(p, recipes="cnn"), "not a list of names"),
     "edited recipes": (lambda p: edit_answers(p, recipes=[RECIPES[0]]), "edited by hand"),
     "edited answer": (lambda p: edit_answers(p, author="Somebody"), "edited by hand"),
+    "untracked answers": (untrack_answers, "git does not track it"),
     "bad answer": (lambda p: edit_answers(p, licence="GPL"), "it refuses an answer"),
     "no repository": (remove_git, "it is in no Git repository"),
     "no commit": (forget_commits, "its files are in no commit yet"),

@@ -58,6 +58,9 @@ def record(folder: Path, source: str, version: str | None) -> None:
     import yaml
 
     path = folder / ANSWERS
+    if not path.is_file():
+        why = f"it writes no {ANSWERS}, without which there are no updates"
+        raise Refusal(f"template {source!r}", why, "give a template made for mlmw")
     text = path.read_text(encoding="utf-8")
     comments = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
     answers = yaml.safe_load(text) | {SOURCE: source}

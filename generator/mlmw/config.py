@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlmw import checks
+from mlmw import checks, source
 from mlmw.errors import Refusal
 
 DEFAULT_PATH = "~/.mlmw/config.toml"
@@ -108,4 +108,5 @@ def _checked(key: str, value: str, what: str) -> str:
         return checks.one_of(what, value, checks.LICENCES)
     if key == "python":
         return checks.one_of(what, value, checks.PYTHON_VERSIONS)
-    return checks.single_line(what, value)
+    value = checks.single_line(what, value)
+    return source.normal(value) if key in ("template", "team") else value

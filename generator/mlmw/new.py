@@ -18,6 +18,9 @@ from mlmw import catalogue, checks, config, git, history, source, target, tree
 from mlmw.errors import MlmwError, Refusal
 from mlmw.template import template_root
 
+# What a template has to ask for, so that this module can tell what it made.
+NEEDED = {"project_name", "package", "author", "email", "recipes"}
+
 
 @dataclass(frozen=True)
 class Options:
@@ -177,6 +180,10 @@ def _render(
 
     try:
         found = render(origin.root, folder, given, offered, options.ask)
+        missing = ", ".join(sorted(NEEDED - found.keys()))
+        if missing:
+            why = f"it does not ask for {missing}"
+            raise Refusal(f"template {origin.source!r}", why, "give a template made for mlmw")
         answers_file.record(folder, origin.source, origin.version)
         return found
     except ValueError as error:  # answers that only fail together, or come from Copier's settings

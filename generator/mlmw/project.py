@@ -35,6 +35,11 @@ class Project:
         """The reference to the state before the last update."""
         return f"refs/mlmw/before-update{self.label}"
 
+    @property
+    def after(self) -> str:
+        """The reference that keeps an update's result until the next one."""
+        return f"refs/mlmw/update{self.label}"
+
     def git(self, *arguments: str, data: bytes | None = None, index: Path | None = None) -> bytes:
         """Run plumbing at the top of the repository; raises `CalledProcessError`."""
         extra = {"GIT_INDEX_FILE": str(index)} if index else {}

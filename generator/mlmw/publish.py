@@ -86,7 +86,8 @@ def begin(project: Project, journal: Journal, pack: bytes) -> None:
     what = f"project {project.given!r}"
     try:
         project.git("unpack-objects", "-q", data=pack)
-        project.git("update-ref", "-m", "mlmw", project.before, journal.before)
+        _point(project, project.before, journal.before)
+        _point(project, project.after, _commit(project, journal.result, journal))
         write(project, journal)
     except FAILURES as error:
         why = f"its repository cannot be written ({git.first_line(error)})"
@@ -265,10 +266,18 @@ def _save(project: Project, journal: Journal) -> bool:
     known = {entry.oid for side in (ours, result) for entry in side.values()}
     if all(entry.oid in known for entry in present.values()):
         return False
-    command = ("commit-tree", "-p", journal.before, "-m", "Before mlmw --abort", tree)
-    commit = git.plumb(project.top, *command, environment=git.SIGNATURE)
-    project.git("update-ref", "-m", "mlmw", SAVED, commit.decode().strip())
+    _point(project, SAVED, _commit(project, tree, journal))
     return True
+
+
+def _commit(project: Project, tree: str, journal: Journal) -> str:
+    """A commit that keeps a tree, made on the state before."""
+    command = ("commit-tree", "-p", journal.before, "-m", f"mlmw {journal.action}", tree)
+    return git.plumb(project.top, *command, environment=git.SIGNATURE).decode().strip()
+
+
+def _point(project: Project, ref: str, commit: str) -> None:
+    project.git("update-ref", "-m", "mlmw", ref, commit)
 
 
 def _is_file(path: Path) -> bool:

@@ -121,17 +121,18 @@ def _numbers(tag: str) -> tuple[int, ...]:
 
 
 @contextlib.contextmanager
-def opened(source: str) -> Iterator[Template]:
+def opened(source: str, beside: Path | None = None) -> Iterator[Template]:
     """Clone a template's history for a while; raises `Refusal` where it cannot be read.
 
-    Where this mlmw was built from the very source, what it carries serves without a network.
+    Plain Copier may have recorded a relative path, which counts from `beside`, the project. Where
+    this mlmw was built from the very source, what it carries serves without a network.
     """
     with tempfile.TemporaryDirectory(prefix="mlmw-", ignore_cleanup_errors=True) as temporary:
         repository = Path(temporary) / "template.git"
         if source == KEPT:
             _keep_or_tell()
         try:
-            _clone(source, repository)
+            _clone(source, repository, beside)
         except Refusal:
             if not is_url(source) or source != own()[0]:
                 raise
@@ -148,8 +149,10 @@ def _keep_or_tell() -> None:
         raise Refusal(what, why, "make room, or check its permissions") from None
 
 
-def _clone(source: str, repository: Path) -> None:
+def _clone(source: str, repository: Path, beside: Path | None = None) -> None:
     what, where = f"template {source!r}", address(source)
+    if not is_url(source):
+        where = str((beside or Path.cwd()) / where)
     if not is_url(source) and not os.path.exists(where):
         remedy = "give the place that it has now: --template SRC"
         raise Refusal(what, "it is not on this machine", remedy)

@@ -48,7 +48,7 @@ def status(given: str) -> Status:
     else:
         _look_at_journal(project, state)
     try:
-        with source.opened(state.template) as template:
+        with source.opened(state.template, folder) as template:
             _compare_versions(template, state)
             _compare_files(template, folder, stored, state)
     except Refusal as refusal:

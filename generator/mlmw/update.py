@@ -87,7 +87,7 @@ def check(given: str, wanted: Wanted) -> Outcome:
     """Whether a project is behind; touches nothing."""
     project = find(given)
     stored = answers_file.read(project.folder)
-    with source.opened(wanted.template or stored[SOURCE]) as template:
+    with source.opened(wanted.template or stored[SOURCE], project.folder) as template:
         old, new = _versions(template, stored, wanted)
         known = (stored[VERSION], template.name(new))
         result = "unchanged" if old == new else "behind"
@@ -182,7 +182,7 @@ def _planned(project: Project, wanted: Wanted) -> Iterator[Plan | Outcome]:
     _check_nothing_open(project, journal, head)
     stored = answers_file.read(project.folder)
     with (
-        source.opened(wanted.template or stored[SOURCE]) as template,
+        source.opened(wanted.template or stored[SOURCE], project.folder) as template,
         tempfile.TemporaryDirectory(prefix="mlmw-", ignore_cleanup_errors=True) as temporary,
         workspace(project) as space,
     ):
@@ -199,6 +199,9 @@ def _planned(project: Project, wanted: Wanted) -> Iterator[Plan | Outcome]:
             yield Outcome(*known, "unchanged", stored[VERSION], name)
             return
         ours = _clean_tree(project, journal, head)
+        if ANSWERS not in space.entries(ours):
+            why = "git does not track it"
+            raise Refusal(f"file {ANSWERS!r}", why, "add and commit it: updates start from it")
         base = renders.render(old, stored, stored[SOURCE], stored[VERSION])
         _check_unedited(project, base)
         theirs = renders.render(new, stored | {"recipes": recipes}, template.source, name)
