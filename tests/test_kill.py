@@ -120,6 +120,16 @@ def test_update(
     check_every_point(project, tmp_path, ["update"], done, strides)
 
 
+def test_add(prepared: Releases, tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    """A recipe of the real template, which is many files."""
+    template = prepared.copy(tmp_path)
+    template.publish("v0.1.0")
+    command = ["new", "project", "--template", str(template.place), "--defaults"]
+    assert killing.run(command, tmp_path, 0)[0] == 0
+    strides = (1, 1) if pytestconfig.getoption("every_point") else (40, 4)
+    check_every_point(tmp_path / "project", tmp_path, ["add", "tabular"], 0, strides)
+
+
 def test_abort(project: Path, tmp_path: Path) -> None:
     before = state(project)
     assert run(project, "update") == 3
