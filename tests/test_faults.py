@@ -61,7 +61,7 @@ class Disk:
 
         monkeypatch.setattr(Project, "git", run_git)
         monkeypatch.setattr(os, "link", link)
-        monkeypatch.setattr("mlmw.publish.Path.write_text", write_text)
+        monkeypatch.setattr("mlmw.journal.Path.write_text", write_text)
 
     def full(self) -> bool:
         self.writes += 1

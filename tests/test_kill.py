@@ -16,7 +16,7 @@ import pytest
 import releases
 from releases import Releases, append, commit, git, working_tree
 
-from mlmw import publish
+from mlmw.journal import PUBLISHING, Journal
 from mlmw.project import Project, find
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked to be killed")
@@ -138,7 +138,7 @@ def test_abort(project: Path, tmp_path: Path) -> None:
     def one(point: int) -> int | None:
         folder = copied(project, tmp_path)
         code, _ = killing.run(["update", "--abort"], folder, point)
-        if publish.read(find(str(folder))) is not None:
+        if Journal.read(find(str(folder))) is not None:
             assert run(folder, "update", "--abort") == 0
         assert state(folder) == before
         assert git(folder, "show", "refs/mlmw/before-abort:renamed.txt") == "edited since"
@@ -158,7 +158,7 @@ def test_continue(project: Path, tmp_path: Path) -> None:
     whole = state(half)
     half = copied(project, tmp_path)
     assert killing.run(["update"], half, writing[-2])[0] is None
-    assert publish.read(find(str(half))) is not None
+    assert Journal.read(find(str(half))) is not None
 
     def one(point: int) -> int | None:
         folder = copied(half, tmp_path)
@@ -187,10 +187,10 @@ def check_every_point(
     for point in [*range(1, first, strides[0]), *range(first, len(events) + 1, strides[1])]:
         folder = copied(project, tmp_path)
         assert killing.run(command, folder, point)[0] is None
-        journal = publish.read(find(str(folder)))
+        journal = Journal.read(find(str(folder)))
         if journal is None:
             assert state(folder) == before
-        elif journal.phase == publish.PUBLISHING:
+        elif journal.phase == PUBLISHING:
             other = copied(folder, tmp_path)
             assert run(other, "update", "--continue") == done
             assert state(other) == after

@@ -90,13 +90,13 @@ def update_command(
     if len(modes) > 1 or (modes and modes[0] in ("--abort", "--continue") and (to or template)):
         given = " ".join([*modes, *(["--to"] if to else []), *(["--template"] if template else [])])
         raise Refusal(given, "these do not go together", "give one of them")
-    from mlmw import source, update
+    from mlmw import conclude, source, update
 
     wanted = update.Wanted(to=to, template=template and source.normal(template))
     steps: dict[str, Callable[[str], Outcome]] = {
         "--check": lambda one: update.check(one, wanted),
-        "--abort": update.undo,
-        "--continue": update.resume,
+        "--abort": conclude.undo,
+        "--continue": conclude.resume,
     }
     if preview:
         _preview(path, wanted, json)

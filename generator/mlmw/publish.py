@@ -1,81 +1,25 @@
 """Publishing a merge in the project, so that a kill at any moment can be undone or completed.
 
-A journal in the repository says what is under way before the first file changes; it names trees, so
-that every step can be repeated. The answers file changes after all others, the index after that, in
-one rename. Only files that differ are written, and Git writes them.
+A journal in the repository says what is under way before the first file changes. The answers file
+changes after all others, the index after that, in one rename. Only files that differ are written,
+and Git writes them.
 """
 
 import contextlib
-import json
 import os
 import subprocess
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from mlmw import git
 from mlmw.answers import ANSWERS, MARKER
 from mlmw.errors import MlmwError, Refusal
+from mlmw.journal import ABORTING, DONE, OPEN, Journal, folder, forget
 from mlmw.merge import NOTHING, Conflict, Entry, Stage, entries, index_lines
 from mlmw.project import Project
 
 FAILURES = (OSError, subprocess.CalledProcessError)
-PUBLISHING, ABORTING, OPEN, DONE = "publishing", "aborting", "open", "done"
 SAVED = "refs/mlmw/before-abort"
-
-
-@dataclass
-class Journal:
-    """What an update does to a project, from before its first change until it is committed."""
-
-    action: str
-    old: str  # versions
-    new: str
-    head: str  # the commit that the project was at
-    before: str  # the commit of the state before, which is `head` unless something was staged
-    ours: str  # the project's tree before
-    result: str  # and after
-    conflicts: list[Conflict] = field(default_factory=list)
-    stages: list[Stage] = field(default_factory=list)
-    sidecars: dict[str, str] = field(default_factory=dict)  # path: object
-    adopted: list[str] = field(default_factory=list)  # untracked before, the same as the template's
-    phase: str = PUBLISHING
-
-
-def folder(project: Project) -> Path:
-    """Where mlmw keeps what it must remember of a project, inside its repository."""
-    return project.git_dir / "mlmw"
-
-
-def read(project: Project) -> Journal | None:
-    """The journal of the last update, or `None`."""
-    path = _journal_path(project)
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    content["conflicts"] = [Conflict(**one) for one in content["conflicts"]]
-    content["stages"] = [Stage(**one) for one in content["stages"]]
-    return Journal(**content)
-
-
-def write(project: Project, journal: Journal) -> None:
-    """Write the journal whole or not at all."""
-    path = _journal_path(project)
-    path.parent.mkdir(exist_ok=True)
-    temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(asdict(journal), indent=2), encoding="utf-8")
-    temporary.replace(path)
-
-
-def forget(project: Project) -> None:
-    """Remove the journal."""
-    _journal_path(project).unlink(missing_ok=True)
-
-
-def _journal_path(project: Project) -> Path:
-    return folder(project) / f"journal{project.label}.json"
 
 
 def begin(project: Project, journal: Journal, pack: bytes) -> None:
@@ -88,7 +32,7 @@ def begin(project: Project, journal: Journal, pack: bytes) -> None:
         project.git("unpack-objects", "-q", data=pack)
         _point(project, project.before, journal.before)
         _point(project, project.after, _commit(project, journal.result, journal))
-        write(project, journal)
+        journal.write(project)
     except FAILURES as error:
         why = f"its repository cannot be written ({git.first_line(error)})"
         raise Refusal(what, why, "nothing was changed") from None
@@ -118,7 +62,7 @@ def finish(project: Project, journal: Journal) -> None:
     _add_stages(project, index, journal.stages)
     _replace_index(project, index)
     journal.phase = OPEN if journal.conflicts else DONE
-    write(project, journal)
+    journal.write(project)
 
 
 def abort(project: Project, journal: Journal) -> bool:
@@ -287,7 +231,7 @@ def _is_file(path: Path) -> bool:
 def _restore(project: Project, journal: Journal) -> None:
     """Put the state before in place; may be repeated after a kill."""
     journal.phase = ABORTING
-    write(project, journal)
+    journal.write(project)
     ours = _tree(project, journal.ours)
     back = {path: ours.get(path) for path in _touched(project, journal)}
     index = _index_with(project, back)

@@ -10,6 +10,7 @@ from mlmw import answers as answers_file
 from mlmw import git, publish, source
 from mlmw.answers import ANSWERS, SOURCE, VERSION
 from mlmw.errors import Refusal
+from mlmw.journal import ABORTING, PUBLISHING, Journal
 from mlmw.merge import Conflict
 from mlmw.project import Project, check_folder, find
 
@@ -57,11 +58,11 @@ def status(given: str) -> Status:
 
 
 def _look_at_journal(project: Project, state: Status) -> None:
-    journal = publish.read(project)
+    journal = Journal.read(project)
     if journal is None or project.text("rev-parse", "HEAD") != journal.head:
         return
     state.conflicts = publish.still_open(project, journal)
-    if journal.phase in (publish.PUBLISHING, publish.ABORTING):
+    if journal.phase in (ABORTING, PUBLISHING):
         state.under_way = f"{journal.action} interrupted"
     elif state.conflicts:
         state.under_way = f"{journal.action} with open conflicts"

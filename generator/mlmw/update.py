@@ -9,18 +9,18 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from mlmw import answers as answers_file
-from mlmw import catalogue, git, publish, source
+from mlmw import git, publish, source
 from mlmw.answers import ANSWERS, SOURCE, VERSION
-from mlmw.errors import MlmwError, Refusal
+from mlmw.errors import Refusal
+from mlmw.journal import ABORTING, DONE, OPEN, PUBLISHING, Journal
 from mlmw.merge import Conflict, Entry, Merged, Workspace, workspace
 from mlmw.project import Project, find
-from mlmw.publish import ABORTING, DONE, OPEN, PUBLISHING, Journal
-
-SIDECAR = ".from-template"
+from mlmw.renders import Renders, check_unedited
+from mlmw.sidecars import set_aside
 
 
 @dataclass(frozen=True)
@@ -118,66 +118,10 @@ def apply(given: str, wanted: Wanted) -> Outcome:
         return outcome
 
 
-def resume(given: str) -> Outcome:
-    """Complete what a kill interrupted, or conclude what had conflicts."""
-    project = find(given)
-    journal = _journal(project)
-    _check_head(project, journal, "finish")
-    if journal.phase == ABORTING:
-        why = "its --abort was interrupted"
-        raise Refusal(f"project {given!r}", why, "run it again: mlmw update --abort")
-    known = (given, journal.action)
-    if journal.phase == PUBLISHING:
-        _or_fail(project, lambda: publish.finish(project, journal))
-    conflicts = publish.still_open(project, journal)
-    if conflicts:
-        return Outcome(*known, "conflicts", journal.old, journal.new, conflicts=conflicts)
-    journal.phase = DONE
-    _or_fail(project, lambda: publish.write(project, journal))
-    return Outcome(*known, "changed", journal.old, journal.new)
-
-
-def undo(given: str) -> Outcome:
-    """Bring back the state before the last update."""
-    project = find(given)
-    journal = _journal(project)
-    if project.changes() or project.tree() != journal.result:  # or else it was just committed
-        _check_head(project, journal, "undo")
-    saved: list[bool] = []
-    _or_fail(project, lambda: saved.append(publish.abort(project, journal)))
-    message = f"what was done since is kept in {publish.SAVED}" if saved[0] else ""
-    return Outcome(given, journal.action, "undone", journal.new, journal.old, message)
-
-
-def _or_fail(project: Project, step: Any) -> None:
-    try:
-        step()
-    except publish.FAILURES as error:
-        why = f"it cannot be written ({git.first_line(error)})"
-        remedy = "make room or check permissions, then run the same again"
-        raise Refusal(f"project {project.given!r}", why, remedy) from None
-
-
-def _journal(project: Project) -> Journal:
-    journal = publish.read(project)
-    if journal is None:
-        why = "no update is under way or waits for its commit"
-        raise Refusal(f"project {project.given!r}", why, "run mlmw status to see where it stands")
-    return journal
-
-
-def _check_head(project: Project, journal: Journal, verb: str) -> None:
-    """Refuse to work on another commit than the one that the update began at."""
-    if project.text("rev-parse", "HEAD") != journal.head:
-        why = f"it is at another commit than the {journal.action} that you want to {verb}"
-        remedy = f"go back to {journal.head[:10]}; the state before is {project.before}"
-        raise Refusal(f"project {project.given!r}", why, remedy)
-
-
 @contextlib.contextmanager
 def _planned(project: Project, wanted: Wanted) -> Iterator[Plan | Outcome]:
     """Render, merge, and check all that could stop the publication; or tell that nothing is due."""
-    journal = publish.read(project)
+    journal = Journal.read(project)
     head = project.text("rev-parse", "HEAD")
     _check_nothing_open(project, journal, head)
     stored = answers_file.read(project.folder)
@@ -188,8 +132,8 @@ def _planned(project: Project, wanted: Wanted) -> Iterator[Plan | Outcome]:
     ):
         old, new = _versions(template, stored, wanted)
         name = stored[VERSION] if old == new else template.name(new)
-        renders = _Renders(template, Path(temporary), project.folder.name)
-        recipes = renders.recipes(new, stored, wanted)
+        renders = Renders(template, Path(temporary), project.folder.name)
+        recipes = renders.recipes(new, stored, wanted.action, wanted.recipes)
         known = (project.given, wanted.action)
         if (
             old == new
@@ -203,10 +147,10 @@ def _planned(project: Project, wanted: Wanted) -> Iterator[Plan | Outcome]:
             why = "git does not track it"
             raise Refusal(f"file {ANSWERS!r}", why, "add and commit it: updates start from it")
         base = renders.render(old, stored, stored[SOURCE], stored[VERSION])
-        _check_unedited(project, base)
+        check_unedited(project, base)
         theirs = renders.render(new, stored | {"recipes": recipes}, template.source, name)
         merged = _merge(project, space, base, ours, theirs, f"template-{name}")
-        sidecars, adopted = _set_aside(project, space, merged)
+        sidecars, adopted = set_aside(project, space, merged)
         result = Journal(
             *(wanted.action, stored[VERSION], name, head, head, ours, merged.tree),
             *(merged.conflicts, merged.stages, sidecars, adopted),
@@ -237,80 +181,6 @@ def _versions(template: source.Template, stored: dict[str, Any], wanted: Wanted)
         return old, template.commit(wanted.to)
     new = template.commit(template.newest())
     return old, old if template.contains(old, new) else new  # never back by itself
-
-
-@dataclass(frozen=True)
-class _Renders:
-    """Versions of the template, exported once each, and what they render."""
-
-    template: source.Template
-    work: Path
-    name: str
-
-    def root(self, commit: str) -> Path:
-        folder = self.work / f"template-{commit}"
-        if not folder.exists():
-            self.template.export(commit, folder)
-        return folder
-
-    def recipes(self, commit: str, stored: dict[str, Any], wanted: Wanted) -> list[str]:
-        """The recipes that are wanted, in the order in which `mlmw new` writes them down."""
-        chosen = list(stored.get("recipes", []))
-        if wanted.action == "update":
-            return chosen
-        known = catalogue.load_catalogue(self.root(commit))
-        names = catalogue.choose(wanted.recipes, known)
-        if wanted.action == "remove":
-            return [name for name in chosen if name not in names]
-        if set(names) <= set(chosen):
-            return chosen
-        return catalogue.choose([*chosen, *names], known)
-
-    def render(self, commit: str, stored: dict[str, Any], place: str, version: str) -> Path:
-        """Render a version with these answers into a folder of the project's own name."""
-        from mlmw.render import render
-
-        number = len(list(self.work.glob("render-*")))
-        folder = self.work / f"render-{number}" / (self.name or "project")
-        folder.parent.mkdir()
-        given = answers_file.given(stored)
-        what = f"template {version!r}"
-        from copier.errors import CopierError
-        from jinja2 import TemplateError
-
-        try:
-            result = render(self.root(commit), folder, given)
-        except (CopierError, TemplateError) as error:
-            why = f"it cannot be rendered ({' '.join(str(error).split())})"
-            raise Refusal(what, why, "choose another version") from None
-        except ValueError as error:
-            why = f"it refuses an answer of {ANSWERS} ({' '.join(str(error).split())})"
-            raise Refusal(what, why, "restore that file, or choose another version") from None
-        except OSError as error:
-            if error.errno is None:
-                raise
-            why = f"it cannot be rendered ({error.strerror})"
-            raise Refusal(what, why, "nothing was changed") from None
-        lost = set(given.get("recipes", [])) - set(result.get("recipes", []))
-        if lost:
-            why = f"it has no recipe {', '.join(map(repr, sorted(lost)))}"
-            raise Refusal(what, why, "remove it first, or choose another version")
-        answers_file.record(folder, place, version)
-        return folder
-
-
-def _check_unedited(project: Project, base: Path) -> None:
-    """Refuse answers that were edited by hand: the template's own mark of them tells."""
-    stored, rendered = (_mark(folder / ANSWERS) for folder in (project.folder, base))
-    if stored is not None and stored != rendered:
-        why = "its answers were edited by hand"
-        remedy = "restore it from git; recipes change with mlmw add and mlmw remove"
-        raise Refusal(f"file {ANSWERS!r}", why, remedy)
-
-
-def _mark(path: Path) -> str | None:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return next((line for line in lines if line.startswith("# Checksum:")), None)
 
 
 def _clean_tree(project: Project, journal: Journal | None, head: str) -> str:
@@ -362,72 +232,6 @@ def _merge(
     if any(conflict.path == ANSWERS for conflict in merged.conflicts):
         raise Refusal(f"file {ANSWERS!r}", "it was edited by hand", "restore it from git")
     return merged
-
-
-def _set_aside(
-    project: Project, space: Workspace, merged: Merged
-) -> tuple[dict[str, str], list[str]]:
-    """Take new files out of the merge where something untracked is in their place.
-
-    They become sidecars: the template's file beside the owner's. Returns their objects by path, and
-    the paths where the owner happens to have the same file already.
-    """
-    ours, result = space.entries(merged.ours), space.entries(merged.tree)
-    changed = publish.difference(ours, result)
-    leaving = {path for path, entry in changed.items() if entry is None}
-    sidecars: dict[str, str] = {}
-    adopted: list[str] = []
-    for path, entry in changed.items():
-        if entry is None or path in ours:
-            continue
-        blocked = _blocked(project.folder, path, leaving)
-        if blocked is None:
-            continue
-        if _same(project.folder / path, space, entry):
-            adopted.append(path)
-            continue
-        sidecar = _sidecar(project.folder, path, blocked, {*result, *sidecars})
-        sidecars[sidecar] = entry.oid
-        message = f"the template's new file would replace {blocked!r}, which git does not track"
-        merged.conflicts = [one for one in merged.conflicts if one.path != path]
-        merged.stages = [stage for stage in merged.stages if stage.path != path]
-        merged.conflicts.append(Conflict(path, "untracked", message, sidecar))
-    if sidecars:
-        out = [one.path for one in merged.conflicts if one.sidecar]
-        merged.tree = space.with_changes(merged.tree, dict.fromkeys(out))
-    return sidecars, adopted
-
-
-def _blocked(folder: Path, path: str, leaving: set[str]) -> str | None:
-    """The untracked thing, if any, that stands where a new file has to go."""
-    for parent in reversed(PurePosixPath(path).parents[:-1]):
-        place = folder / parent
-        if str(parent) not in leaving and (place.is_symlink() or place.is_file()):
-            return str(parent)
-    place = folder / path
-    if place.is_symlink() or not place.is_dir():
-        return path if os.path.lexists(place) and path not in leaving else None
-    inside = (
-        below.relative_to(folder).as_posix() for below in place.rglob("*") if not below.is_dir()
-    )
-    return path if any(below not in leaving for below in inside) else None
-
-
-def _same(place: Path, space: Workspace, entry: Entry) -> bool:
-    """Whether what is there already is just what the template brings."""
-    if place.is_symlink() or not place.is_file() or entry.mode == "120000":
-        return False
-    return place.read_bytes() == space.content(entry.oid)
-
-
-def _sidecar(folder: Path, path: str, blocked: str, taken: set[str]) -> str:
-    """A free name beside what is in the way."""
-    rest = path.removeprefix(blocked)
-    for number in range(1, 1000):
-        name = f"{blocked}{SIDECAR}{'' if number == 1 else number}{rest}"
-        if name not in taken and not os.path.lexists(folder / name):
-            return name
-    raise MlmwError(f"file {path!r}", "no free name beside it", "remove what earlier updates left")
 
 
 def _check_writable(project: Project, changed: dict[str, Entry | None]) -> None:
