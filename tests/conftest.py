@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import releases
+from releases import Releases
 
 from mlmw import cli
 from mlmw.template import template_root
@@ -15,6 +17,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-screens", action="store_true", help="write what tests/screens should hold"
     )
+    parser.addoption("--every-point", action="store_true", help="kill everywhere, not at a sample")
+    parser.addoption("--examples", type=int, help="how many random updates to try")
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,15 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder, and nothing of the user's own settings."""
     for name in [name for name in os.environ if name.startswith(("GIT_", "COPIER_"))]:
         monkeypatch.delenv(name)
+    monkeypatch.delenv("MLMW_CONFIG", raising=False)
     settings = tmp_path / "copier-settings.yml"
     settings.write_text("{}\n", encoding="utf-8")  # Copier refuses an empty file
     monkeypatch.setenv("COPIER_SETTINGS_PATH", str(settings))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
     monkeypatch.delenv("EMAIL", raising=False)
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -72,6 +79,12 @@ def screen(pytestconfig: pytest.Config) -> Callable[[str, str], None]:
 @pytest.fixture(scope="session")
 def root() -> Path:
     return template_root()
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Releases:
+    """Three releases of the real template, none of them published."""
+    return releases.real(tmp_path_factory.mktemp("releases"))
 
 
 def snapshot(folder: Path) -> dict[str, bytes | None]:

@@ -16,6 +16,7 @@ from conftest import Mlmw
 from test_new import answers, files, without_source
 
 from mlmw import __version__
+from mlmw.history import HISTORY, KEPT, PROVENANCE
 
 CACHES = {"__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
 
@@ -67,12 +68,17 @@ def template_files(checkout: Path) -> set[str]:
     }
 
 
+def carried(checkout: Path) -> set[str]:
+    """The history, which only a checkout has."""
+    return {HISTORY, PROVENANCE} if (checkout / ".git").exists() else set()
+
+
 def test_wheel_holds_the_whole_template(checkout: Path, distributions: Path) -> None:
     (wheel,) = distributions.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     prefix = "mlmw/_template/"
     packed = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
-    assert packed == template_files(checkout)
+    assert packed == template_files(checkout) | carried(checkout)
 
 
 def test_sdist_holds_what_builds_and_tests(checkout: Path, distributions: Path) -> None:
@@ -96,9 +102,8 @@ def test_installed_command(
     assert mlmw(*command).code == 0
     made = tmp_path / "installed-project"
     assert without_source(made) == without_source(here / "my-project")
-    source = Path(str(answers(made)["_src_path"]))
-    assert source.name == "_template"
-    assert source.is_relative_to(installed.parent.parent)
+    assert answers(made)["_src_path"] == KEPT
+    (source,) = installed.parent.parent.rglob("_template")
     # pip has compiled the template's own Python, so leaving that out was put to the test.
     assert list((source / "template").rglob("*.pyc"))
     assert not [path for path in files(made) if path.endswith(".pyc")]

@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from mlmw.errors import Refusal
@@ -40,9 +40,10 @@ def load_catalogue(root: Path | None = None) -> list[Recipe]:
     root = root or template_root()
     config = (root / "copier.yml").read_text(encoding="utf-8")
     recipes = []
+    names = [field.name for field in fields(Recipe)]  # another version's recipes may say more
     for path in re.findall(r"!include (recipes/\S+)", config):
-        (fields,) = yaml.load((root / path).read_text(encoding="utf-8"), Loader=loader)
-        recipes.append(Recipe(**fields))
+        (content,) = yaml.load((root / path).read_text(encoding="utf-8"), Loader=loader)
+        recipes.append(Recipe(**{name: content[name] for name in names if name in content}))
     return recipes
 
 

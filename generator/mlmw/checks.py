@@ -58,12 +58,12 @@ def derived_package(what: str, name: str) -> str:
     return package(f"{what} {name!r}", value, "choose another name or give --package")
 
 
-def email(value: str) -> str:
+def email(value: str, what: str | None = None) -> str:
     """Check that a value looks like an e-mail address."""
-    value = single_line("--email", value)
+    value = single_line(what or "--email", value)
     if not re.fullmatch(r'[^@\s<>"]+@[^@\s<>"]+\.[^@\s<>"]+', value):
         why = "it is no e-mail address"
-        raise Refusal(f"--email {value!r}", why, "write it like name@example.org")
+        raise Refusal(what or f"--email {value!r}", why, "write it like name@example.org")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The command line: `mlmw new` and `mlmw recipes`.
+"""The command line: `mlmw new` and `mlmw recipes`; `cli_projects` has the other commands.
 
 Each command imports what it needs when it runs, so that the help comes at once.
 """
@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from mlmw import __version__
+from mlmw import __version__, cli_projects
 from mlmw.errors import MlmwError, Refusal
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -79,6 +79,7 @@ def root(
     Examples:
       mlmw new my-project
       mlmw recipes
+      mlmw update
     """
     if context.invoked_subcommand is None:
         print(context.get_help())
@@ -128,6 +129,10 @@ def new_command(
             autocompletion=_complete_python,
         ),
     ] = None,
+    template: Annotated[
+        str | None,
+        typer.Option(metavar="SRC", help="Another template: URL, Git repository or bundle."),
+    ] = None,
     defaults: Annotated[
         bool, typer.Option("--defaults", help="Ask nothing; what is not given keeps its default.")
     ] = False,
@@ -164,6 +169,7 @@ def new_command(
         email=email,
         licence=licence,
         python=python,
+        template=template,
         ask=ask,
         with_git=not no_git,
     )
@@ -199,6 +205,9 @@ def recipes_command(
         return
     chosen = catalogue.find(recipe, recipes)
     print(listing.as_json(chosen) if json else listing.details(chosen))
+
+
+cli_projects.register(app)
 
 
 def run(arguments: Sequence[str]) -> int:

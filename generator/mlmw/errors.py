@@ -1,5 +1,7 @@
 """What the command line shows instead of a traceback: one line and an exit code."""
 
+CONFLICTS = 3  # exit code: done, but some places need a decision of the owner
+
 
 class MlmwError(Exception):
     """Something went wrong while a project was being made; exit code 1.

@@ -1,8 +1,9 @@
-"""Git, for a new project: its own repository with a first commit, whatever the user's settings."""
+"""Git: a new project's first commit, and the plumbing of updates, whatever the user's settings."""
 
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 # What Git itself sets to point at a repository, for example around a hook that runs mlmw.
@@ -35,6 +36,39 @@ NEUTRAL = {
     "maintenance.auto": "false",
 }
 
+# Nothing of the user's or the system's settings: for repositories of our own in temporary folders.
+ISOLATED = {
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_AUTHOR_DATE": "2000-01-01T00:00:00Z",
+    "GIT_AUTHOR_EMAIL": "mlmw@localhost",
+    "GIT_AUTHOR_NAME": "mlmw",
+    "GIT_COMMITTER_DATE": "2000-01-01T00:00:00Z",
+    "GIT_COMMITTER_EMAIL": "mlmw@localhost",
+    "GIT_COMMITTER_NAME": "mlmw",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+}
+# Whose commits those are that only point to a state.
+SIGNATURE = {key: value for key, value in ISOLATED.items() if key.endswith(("NAME", "EMAIL"))}
+RAW = {  # contents as they are, but for what a .gitattributes beside them says
+    "core.attributesFile": os.devnull,
+    "core.autocrlf": "false",
+    "core.eol": "lf",
+    "core.quotePath": "false",
+    "core.safecrlf": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "pack.threads": "1",
+}
+# In a user's repository: their settings count, but no hook or monitor runs.
+CAREFUL = {
+    "core.fsmonitor": "false",
+    "core.hooksPath": os.devnull,
+    "core.safecrlf": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+}
+
 
 def available() -> bool:
     """Whether there is a git to run."""
@@ -55,6 +89,68 @@ def run(folder: Path, *arguments: str, **settings: str) -> str:
         command, cwd=folder, check=True, capture_output=True, encoding="utf-8", errors="replace"
     )
     return process.stdout
+
+
+def plumb(
+    folder: Path,
+    *arguments: str,
+    data: bytes | None = None,
+    settings: Mapping[str, str] = CAREFUL,
+    environment: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run a plumbing command in a folder, give it `data` to read, return the bytes it prints.
+
+    Raises `CalledProcessError`.
+    """
+    options = [option for key, value in settings.items() for option in ("-c", f"{key}={value}")]
+    stable = {"GIT_LITERAL_PATHSPECS": "1", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    process = subprocess.run(
+        ["git", *options, *arguments],
+        cwd=folder,
+        env=os.environ | stable | dict(environment or {}),
+        input=data if data is not None else b"",
+        check=True,
+        capture_output=True,
+    )
+    return process.stdout
+
+
+def own(
+    repository: Path,
+    *arguments: str,
+    data: bytes | None = None,
+    extra: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run git in a bare repository of our own, shut off from all settings but these.
+
+    `extra` are environment variables, such as `GIT_INDEX_FILE` and `GIT_WORK_TREE`.
+    """
+    environment = ISOLATED | {"GIT_DIR": str(repository)} | dict(extra or {})
+    return plumb(repository, *arguments, data=data, settings=RAW, environment=environment)
+
+
+def contains(repository: Path, descendant: str, commit: str) -> bool:
+    """Whether a commit is part of another one's history, in a repository of our own."""
+    try:
+        own(repository, "merge-base", "--is-ancestor", commit, descendant)
+    except subprocess.CalledProcessError:
+        return False
+    return True
+
+
+def first_line(error: Exception) -> str:
+    """What git or the system said, in one line."""
+    said = getattr(error, "stderr", None) or getattr(error, "strerror", None) or str(error)
+    text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[0].strip().removeprefix("fatal: ").removeprefix("error: ") if lines else "unknown"
+
+
+def version() -> tuple[int, ...]:
+    """Git's version; raises `OSError` or `CalledProcessError`."""
+    words = run(Path.cwd(), "--version").split()
+    numbers = [part for part in words[2].split(".") if part.isdigit()]
+    return tuple(int(number) for number in numbers)
 
 
 def identity(folder: Path) -> dict[str, str]:

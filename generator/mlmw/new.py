@@ -13,9 +13,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from mlmw import catalogue, checks, git, target, tree
+from mlmw import answers as answers_file
+from mlmw import catalogue, checks, config, git, history, source, target, tree
 from mlmw.errors import MlmwError, Refusal
 from mlmw.template import template_root
+
+# What a template has to ask for, so that this module can tell what it made.
+NEEDED = {"project_name", "package", "author", "email", "recipes"}
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,46 @@ class Options:
     email: str | None = None
     licence: str | None = None
     python: str | None = None
+    template: str | None = None
     ask: bool = False
     with_git: bool = True
 
 
-def checked_answers(options: Options, folder_name: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Origin:
+    """Which template is rendered, and what a project records of it."""
+
+    root: Path
+    source: str
+    version: str | None  # `None`: the one that Copier finds, in a checkout
+
+    @property
+    def own(self) -> bool:
+        """Whether it is mlmw's own."""
+        return self.root == template_root()
+
+
+@contextlib.contextmanager
+def _origin(given: str | None) -> Iterator[Origin]:
+    """The template of `--template`, unpacked for a while, or mlmw's own."""
+    if given is None:
+        yield Origin(template_root(), *source.own())
+        return
+    git.drop_redirections()
+    with (
+        source.opened(source.normal(given)) as template,
+        tempfile.TemporaryDirectory(prefix="mlmw-", ignore_cleanup_errors=True) as temporary,
+    ):
+        root = Path(temporary) / "template"
+        commit = template.commit(template.newest())
+        template.export(commit, root)
+        if not (root / "copier.yml").is_file():
+            why = f"its version {template.name(commit)} has no copier.yml"
+            raise Refusal(f"template {given!r}", why, "give a template made for mlmw")
+        yield Origin(root, template.source, template.name(commit))
+
+
+def checked_answers(options: Options, folder_name: str, root: Path) -> dict[str, Any]:
     """The answers that the command line gives, by the names of copier.yml's questions."""
     answers: dict[str, Any] = {}
     if options.name is None:
@@ -63,18 +102,21 @@ def checked_answers(options: Options, folder_name: str) -> dict[str, Any]:
         answers["python_version"] = version
     if options.recipes:
         names = [name.strip() for value in options.recipes for name in value.split(",")]
-        answers["recipes"] = catalogue.choose(names, catalogue.load_catalogue())
+        answers["recipes"] = catalogue.choose(names, catalogue.load_catalogue(root))
     return answers
 
 
 def new(given_path: str, options: Options) -> None:
     """Make a project and print its tree and the next commands."""
     place = target.check(given_path)
-    answers = checked_answers(options, place.name)
-    with _tidy_when_told_to_stop(), target.staging(place) as folder:
-        answers = _render(folder, answers, options)
-        notes = _commit(folder, place, answers) if options.with_git else []
-        target.publish(folder, place)
+    settings = config.load()
+    with _tidy_when_told_to_stop(), _origin(_template(options, settings)) as origin:
+        answers = checked_answers(options, place.name, origin.root)
+        with target.staging(place) as folder:
+            answers = _render(folder, origin, answers, options, settings)
+            notes = _commit(folder, place, answers) if options.with_git else []
+            target.publish(folder, place)
+        notes += _keep_history(origin)
     _print_tree(place.path, place.given)
     print(f"\n{_summary('Made', place.path, answers)}")
     for note in notes:
@@ -85,17 +127,47 @@ def new(given_path: str, options: Options) -> None:
 def preview(given_path: str, options: Options) -> None:
     """Print the tree that `new` would make; write nothing outside the system's temporary folder."""
     place = target.check(given_path)
-    answers = checked_answers(options, place.name)
-    with _tidy_when_told_to_stop(), tempfile.TemporaryDirectory(prefix="mlmw-") as temporary:
+    settings = config.load()
+    with (
+        _tidy_when_told_to_stop(),
+        _origin(_template(options, settings)) as origin,
+        tempfile.TemporaryDirectory(prefix="mlmw-") as temporary,
+    ):
+        answers = checked_answers(options, place.name, origin.root)
         folder = Path(temporary) / "project"
-        answers = _render(folder, answers, options)
+        answers = _render(folder, origin, answers, options, settings)
         _print_tree(folder, place.given)
         print(f"\n{_summary('Would make', folder, answers)}")
     print("Dry run: nothing was written.")
 
 
-def _render(folder: Path, answers: Mapping[str, Any], options: Options) -> dict[str, Any]:
-    """Render the template; at a terminal ask for what is open, offering what Git knows."""
+def _template(options: Options, settings: Mapping[str, config.Setting]) -> str | None:
+    """The template that was asked for, on the command line or in the settings."""
+    if options.template is not None:
+        return checks.single_line("--template", options.template)
+    return settings["template"].value if "template" in settings else None
+
+
+def _keep_history(origin: Origin) -> list[str]:
+    """Keep the template's history where `copier update` will look for it."""
+    if origin.source != history.KEPT:
+        return []
+    try:
+        history.keep()
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = f"{history.KEPT} could not be written ({git.first_line(error)})"
+        return [f"{why}; updates need it, and mlmw status tries again"]
+    return []
+
+
+def _render(
+    folder: Path,
+    origin: Origin,
+    answers: Mapping[str, Any],
+    options: Options,
+    settings: Mapping[str, config.Setting],
+) -> dict[str, Any]:
+    """Render the template; at a terminal ask for what is open, offering what is known."""
     git.drop_redirections()
     given = dict(answers)
     offered: dict[str, Any] = {}
@@ -103,10 +175,17 @@ def _render(folder: Path, answers: Mapping[str, Any], options: Options) -> dict[
         if options.name is None:
             offered["project_name"] = given.pop("project_name")
         offered |= _offered_identity(folder.parent)
+    offered |= config.offered(settings)
     from mlmw.render import render
 
     try:
-        return render(template_root(), folder, given, offered, options.ask)
+        found = render(origin.root, folder, given, offered, options.ask)
+        missing = ", ".join(sorted(NEEDED - found.keys()))
+        if missing:
+            why = f"it does not ask for {missing}"
+            raise Refusal(f"template {origin.source!r}", why, "give a template made for mlmw")
+        answers_file.record(folder, origin.source, origin.version)
+        return found
     except ValueError as error:  # answers that only fail together, or come from Copier's settings
         why = " ".join(str(error).split())
         if not why.startswith(("Validation error", "Invalid choice")):

@@ -1,0 +1,570 @@
+"""`mlmw update`: what it makes of a project, what it refuses, and that it can be undone."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import Mlmw, snapshot
+from releases import Releases, append, commit, git, working_tree
+
+from mlmw.catalogue import load_catalogue
+
+RECIPES = [recipe.name for recipe in load_catalogue() if not recipe.implicit]
+CONFLICTS = 3
+
+
+@pytest.fixture
+def template(prepared: Releases, tmp_path: Path) -> Releases:
+    """The real template with its first release published."""
+    copy = prepared.copy(tmp_path)
+    copy.publish("v0.1.0")
+    return copy
+
+
+@pytest.fixture
+def project(template: Releases, here: Path, mlmw: Mlmw) -> Path:
+    """A project of the first release, while the second one is out."""
+    new(mlmw, template, "project")
+    template.publish("v0.2.0")
+    return here / "project"
+
+
+def new(mlmw: Mlmw, template: Releases, name: str, *recipes: str) -> None:
+    options = [f"--recipe={recipe}" for recipe in recipes]
+    command = ("new", name, "--template", str(template.place), "--name", "My project", *options)
+    result = mlmw(*command, "--defaults")
+    assert (result.code, result.err) == (0, "")
+
+
+def update(mlmw: Mlmw, *arguments: str) -> dict[str, object]:
+    """Update and return the only result; its exit code must fit."""
+    result = mlmw("update", *arguments, "--json")
+    assert result.err == ""
+    [outcome] = json.loads(result.out)
+    codes = {"conflicts": CONFLICTS, "refused": 2, "failed": 1, "behind": 1}
+    assert result.code == codes.get(outcome["result"], 0)
+    found: dict[str, object] = outcome
+    return found
+
+
+# --- What becomes of a project --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipes", [[], *([name] for name in RECIPES), RECIPES], ids="-".join)
+def test_unedited_project_becomes_a_fresh_one(
+    recipes: list[str], template: Releases, here: Path, mlmw: Mlmw
+) -> None:
+    for name in ("direct", "stepwise"):
+        new(mlmw, template, name, *recipes)
+    template.publish("v0.2.0")
+    assert update(mlmw, "stepwise")["result"] == "changed"
+    commit(here / "stepwise")
+    template.publish("v0.3.0")
+    new(mlmw, template, "fresh", *recipes)
+    for name in ("direct", "stepwise"):
+        outcome = update(mlmw, name)
+        assert (outcome["result"], outcome["new"]) == ("changed", "v0.3.0")
+        assert working_tree(here / name) == working_tree(here / "fresh")
+        assert git(here / name, "status", "--porcelain", "--untracked-files=all").count("??") == 0
+
+
+def test_second_update_changes_nothing(project: Path, mlmw: Mlmw) -> None:
+    assert update(mlmw, "project")["result"] == "changed"
+    before = working_tree(project)
+    assert update(mlmw, "project")["result"] == "unchanged"
+    commit(project)
+    assert update(mlmw, "project")["result"] == "unchanged"
+    assert working_tree(project) == before
+    assert git(project, "status", "--porcelain") == ""
+
+
+def test_edits_and_changes_come_together(project: Path, mlmw: Mlmw) -> None:
+    readme = project / "README.md"
+    readme.write_text("Mine above.\n" + readme.read_text())
+    package = project / "src" / "my_project"
+    (package / "reporting.py").write_text('"""Mine."""\n' + (package / "reporting.py").read_text())
+    (package / "pipeline.py").rename(package / "steps.py")
+    (project / "notes.md").write_text("mine\n")
+    commit(project)
+    outcome = update(mlmw, "project")
+    assert outcome["result"] == "changed"
+    assert readme.read_text().startswith("Mine above.\n")
+    assert readme.read_text().endswith("Second release of My project.\n")
+    assert (package / "reports.py").read_text().startswith('"""Mine."""\n')
+    assert not (package / "reporting.py").exists()
+    assert (package / "steps.py").exists()
+    assert not (package / "pipeline.py").exists()
+    assert (project / "notes.md").read_text() == "mine\n"
+
+
+def test_what_the_user_deleted_stays_deleted(project: Path, mlmw: Mlmw) -> None:
+    git(project, "rm", "--quiet", "Makefile")
+    commit(project)
+    outcome = update(mlmw, "project")
+    assert (outcome["result"], outcome["kept_deleted"]) == ("changed", ["Makefile"])
+    assert not (project / "Makefile").exists()
+
+
+def test_what_the_template_deletes_but_the_user_edited_stays(project: Path, mlmw: Mlmw) -> None:
+    append(project / ".dockerignore", "mine\n")
+    commit(project)
+    mine = (project / ".dockerignore").read_bytes()
+    outcome = update(mlmw, "project")
+    assert [one["path"] for one in outcome["conflicts"]] == [".dockerignore"]  # type: ignore[attr-defined]
+    assert (project / ".dockerignore").read_bytes() == mine
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_untracked_files_are_never_overwritten(ignored: bool, project: Path, mlmw: Mlmw) -> None:
+    if ignored:
+        append(project / ".git" / "info" / "exclude", "second.md\n")
+    (project / "docs" / "second.md").write_text("mine\n")
+    outcome = update(mlmw, "project")
+    [conflict] = outcome["conflicts"]  # type: ignore[misc]
+    assert (conflict["path"], conflict["kind"]) == ("docs/second.md", "untracked")
+    assert (project / "docs" / "second.md").read_text() == "mine\n"
+    assert (project / conflict["sidecar"]).read_text() == "# My project, second\n"
+    assert mlmw("update", "project", "--continue").code == CONFLICTS
+    (project / conflict["sidecar"]).unlink()
+    assert mlmw("update", "project", "--continue").code == 0
+
+
+def test_untracked_file_where_a_folder_has_to_be(project: Path, mlmw: Mlmw) -> None:
+    shutil.rmtree(project / "docs")
+    commit(project)
+    (project / "docs").write_text("mine\n")
+    outcome = update(mlmw, "project")
+    [conflict] = outcome["conflicts"]  # type: ignore[misc]
+    assert conflict["sidecar"] == "docs.from-template/second.md"
+    assert (project / "docs").read_text() == "mine\n"
+    assert (project / conflict["sidecar"]).read_text() == "# My project, second\n"
+    assert mlmw("update", "project", "--abort").code == 0
+    assert not (project / "docs.from-template").exists()
+
+
+def test_untracked_link_is_not_written_through(project: Path, mlmw: Mlmw, tmp_path: Path) -> None:
+    shutil.rmtree(project / "docs")
+    commit(project)
+    (tmp_path / "elsewhere").mkdir()
+    (project / "docs").symlink_to(tmp_path / "elsewhere")
+    assert update(mlmw, "project")["result"] == "conflicts"
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_untracked_file_that_is_the_same_is_no_conflict(project: Path, mlmw: Mlmw) -> None:
+    (project / "docs" / "second.md").write_text("# My project, second\n")
+    before = working_tree(project)
+    assert update(mlmw, "project")["result"] == "changed"
+    assert mlmw("update", "project", "--abort").code == 0
+    assert working_tree(project) == before
+
+
+# --- Conflicts, and the ways out ------------------------------------------------------------------
+
+
+@pytest.fixture
+def conflicting(project: Path) -> Path:
+    """A project whose owner wrote where the second release writes."""
+    append(project / "Makefile", "# mine\n")
+    append(project / ".dockerignore", "mine\n")
+    commit(project)
+    return project
+
+
+def test_conflicts_are_listed_and_left_as_git_leaves_them(conflicting: Path, mlmw: Mlmw) -> None:
+    result = mlmw("update", "project")
+    assert (result.code, result.err) == (CONFLICTS, "")
+    assert "Conflicts (2), for you to decide:\n  .dockerignore: modify/delete\n" in result.out
+    assert "  Makefile: contents\n" in result.out
+    text = (conflicting / "Makefile").read_text()
+    assert "<<<<<<< yours\n# mine\n=======\n" in text
+    assert ">>>>>>> template-v0.2.0\n" in text
+    unmerged = git(conflicting, "diff", "--name-only", "--diff-filter=U").splitlines()
+    assert unmerged == [".dockerignore", "Makefile"]
+    refused = mlmw("update", "project")
+    assert refused.code == 2
+    assert "its last update has open conflicts; resolve them, git add" in refused.err
+
+
+def test_continue_once_resolved(conflicting: Path, mlmw: Mlmw) -> None:
+    assert update(mlmw, "project")["result"] == "conflicts"
+    assert [
+        one["path"]
+        for one in update(mlmw, "project", "--continue")["conflicts"]  # type: ignore[attr-defined]
+    ] == [".dockerignore", "Makefile"]
+    git(conflicting, "rm", "--quiet", ".dockerignore")
+    git(conflicting, "add", "Makefile")  # with its markers, as happens
+    assert [
+        one["path"]
+        for one in update(mlmw, "project", "--continue")["conflicts"]  # type: ignore[attr-defined]
+    ] == ["Makefile"]
+    (conflicting / "Makefile").write_text("all: # mine\n")
+    git(conflicting, "add", "Makefile")
+    assert update(mlmw, "project", "--continue")["result"] == "changed"
+    commit(conflicting)
+    assert update(mlmw, "project")["result"] == "unchanged"
+    assert (conflicting / "Makefile").read_text() == "all: # mine\n"
+
+
+def test_resolved_and_committed_without_continue(conflicting: Path, mlmw: Mlmw) -> None:
+    assert update(mlmw, "project")["result"] == "conflicts"
+    (conflicting / "Makefile").write_text("all: # mine\n")
+    commit(conflicting)
+    assert update(mlmw, "project")["result"] == "unchanged"
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_abort_brings_everything_back(edited: bool, conflicting: Path, mlmw: Mlmw) -> None:
+    (conflicting / "untracked.txt").write_text("mine\n")
+    (conflicting / "docs" / "second.md").write_text("mine too\n")
+    before = working_tree(conflicting)
+    assert update(mlmw, "project")["result"] == "conflicts"
+    assert git(conflicting, "rev-parse", "refs/mlmw/before-update") == git(
+        conflicting, "rev-parse", "HEAD"
+    )
+    if edited:
+        (conflicting / "Makefile").write_text("half resolved\n")
+    outcome = update(mlmw, "project", "--abort")
+    assert outcome["result"] == "undone"
+    assert working_tree(conflicting) == before
+    assert git(conflicting, "status", "--porcelain").splitlines() == [
+        "?? docs/second.md",
+        "?? untracked.txt",
+    ]
+    if edited:
+        assert "refs/mlmw/before-abort" in str(outcome["message"])
+        kept = git(conflicting, "show", "refs/mlmw/before-abort:Makefile")
+        assert kept == "half resolved"
+    assert mlmw("update", "project", "--abort").code == 2
+    assert update(mlmw, "project")["result"] == "conflicts"
+
+
+def test_abort_after_the_commit(project: Path, mlmw: Mlmw) -> None:
+    before = working_tree(project)
+    assert update(mlmw, "project")["result"] == "changed"
+    commit(project)
+    assert update(mlmw, "project", "--abort")["result"] == "undone"
+    assert working_tree(project) == before
+
+
+@pytest.mark.parametrize("way", ["--abort", "--continue"])
+def test_not_on_another_branch(way: str, conflicting: Path, mlmw: Mlmw) -> None:
+    git(conflicting, "branch", "other", "HEAD~")
+    assert update(mlmw, "project")["result"] == "conflicts"
+    git(conflicting, "symbolic-ref", "HEAD", "refs/heads/other")
+    before = snapshot(conflicting)
+    refused = mlmw("update", "project", way)
+    assert refused.code == 2
+    assert "it is at another commit than the update" in refused.err
+    assert snapshot(conflicting) == before
+
+
+# --- Only looking ---------------------------------------------------------------------------------
+
+
+def test_preview_shows_the_patch_and_touches_nothing(
+    project: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    before = snapshot(project)
+    result = mlmw("update", "project", "--preview")
+    assert (result.code, result.err) == (0, "")
+    assert "\n+# Since the second release\n" in result.out
+    assert snapshot(project) == before
+    assert snapshot(temporary) == {}
+
+
+def test_preview_tells_of_conflicts(conflicting: Path, mlmw: Mlmw) -> None:
+    before = snapshot(conflicting)
+    result = mlmw("update", "project", "--preview")
+    assert result.code == CONFLICTS
+    assert "Makefile: contents\n" in result.out
+    assert snapshot(conflicting) == before
+
+
+def test_check(project: Path, mlmw: Mlmw) -> None:
+    append(project / "Makefile", "# not even committed\n")
+    before = snapshot(project)
+    assert update(mlmw, "project", "--check")["result"] == "behind"
+    assert snapshot(project) == before
+    assert update(mlmw, "project", "--check", "--to", "0.1.0")["result"] == "unchanged"
+
+
+def test_to_a_version(template: Releases, project: Path, mlmw: Mlmw) -> None:
+    template.publish("v0.3.0")
+    assert update(mlmw, "project", "--to", "0.2.0")["new"] == "v0.2.0"
+    assert update(mlmw, "project", "--to", "v0.3.0")["new"] == "v0.3.0"
+    assert update(mlmw, "project", "--to", "v0.1.0")["new"] == "v0.1.0"
+    assert git(project, "status", "--porcelain") == ""
+
+
+# --- Refusals: one line, exit code 2, nothing changed ---------------------------------------------
+
+
+def edit_answers(project: Path, **changes: object) -> None:
+    path = project / ".copier-answers.yml"
+    text = path.read_text(encoding="utf-8")
+    stored = {**yaml.safe_load(text), **changes}
+    head = "".join(line for line in text.splitlines(keepends=True) if line.startswith("#"))
+    kept = {key: value for key, value in stored.items() if value is not None}
+    path.write_text(head + yaml.safe_dump(kept), encoding="utf-8")
+    commit(project)
+
+
+def answers_text(text: str) -> Callable[[Path], None]:
+    def write(project: Path) -> None:
+        (project / ".copier-answers.yml").write_text(text)
+        commit(project)
+
+    return write
+
+
+def remove_git(project: Path) -> None:
+    shutil.rmtree(project / ".git")
+
+
+def forget_commits(project: Path) -> None:
+    remove_git(project)
+    git(project, "init", "--quiet")
+
+
+def stage_something(project: Path) -> None:
+    (project / "new.txt").write_text("new")
+    git(project, "add", "new.txt")
+
+
+def untrack_answers(project: Path) -> None:
+    git(project, "rm", "--quiet", "--cached", ".copier-answers.yml")
+    git(project, "commit", "--quiet", "--no-verify", "--message", "No answers")
+
+
+REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "dirty": (lambda p: append(p / "README.md", "x"), "commit or stash them first"),
+    "staged": (stage_something, "commit or stash them first"),
+    "no answers": (lambda p: (p / ".copier-answers.yml").unlink(), "by which projects are known"),
+    "empty answers": (answers_text(""), "it holds no answers"),
+    "broken answers": (answers_text("a: [\n"), "it is not YAML"),
+    "markers": (answers_text("<<<<<<< HEAD\n_commit: a\n"), "it holds conflict markers"),
+    "no version": (lambda p: edit_answers(p, _commit=None), "it has no _commit"),
+    "no source": (lambda p: edit_answers(p, _src_path=None), "it has no _src_path"),
+    "unknown version": (lambda p: edit_answers(p, _commit="v9.9.9"), "does not have it"),
+    "option as version": (lambda p: edit_answers(p, _commit="--help"), "does not have it"),
+    "lost source": (lambda p: edit_answers(p, _src_path="/not/there"), "not on this machine"),
+    "no template": (lambda p: edit_answers(p, _src_path=str(p.parent)), "git cannot read it"),
+    "odd source": (lambda p: edit_answers(p, _src_path="ext::sh -c x"), "git cannot read it"),
+    "newer recipe": (lambda p: edit_answers(p, recipes=["from-the-future"]), "from-the-future"),
+    "odd recipes": (lambda p: edit_answers(p, recipes="cnn"), "not a list of names"),
+    "edited recipes": (lambda p: edit_answers(p, recipes=[RECIPES[0]]), "edited by hand"),
+    "edited answer": (lambda p: edit_answers(p, author="Somebody"), "edited by hand"),
+    "untracked answers": (untrack_answers, "git does not track it"),
+    "bad answer": (lambda p: edit_answers(p, licence="GPL"), "it refuses an answer"),
+    "no repository": (remove_git, "it is in no Git repository"),
+    "no commit": (forget_commits, "its files are in no commit yet"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refusals(case: str, project: Path, mlmw: Mlmw) -> None:
+    prepare, words = REFUSALS[case]
+    prepare(project)
+    before = snapshot(project)
+    result = mlmw("update", "project")
+    assert (result.code, result.out) == (2, "")
+    assert words in result.err
+    assert result.err.startswith("error: ")
+    assert result.err.count("\n") == 1
+    assert snapshot(project) == before
+
+
+def test_no_git(project: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    result = mlmw("update", "project")
+    assert result.code == 2
+    assert result.err == (
+        "error: project 'project': git was not found; install git: it merges the changes\n"
+    )
+
+
+@pytest.mark.parametrize("path", ["missing", "empty", "project/src"])
+def test_no_project(path: str, project: Path, here: Path, mlmw: Mlmw) -> None:
+    (here / "empty").mkdir()
+    result = mlmw("update", path)
+    assert result.code == 2
+    assert result.err.startswith(f"error: PATH {path!r}: ")
+    assert ("did you mean" in result.err) == (path == "project/src")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--abort", "--continue"], ["--check", "--preview"], ["--abort", "--to", "v0.1.0"]],
+)
+def test_options_that_exclude_each_other(arguments: list[str], mlmw: Mlmw) -> None:
+    result = mlmw("update", *arguments)
+    assert result.code == 2
+    assert "these do not go together" in result.err
+
+
+@pytest.mark.parametrize("way", ["--abort", "--continue"])
+def test_nothing_under_way(way: str, project: Path, mlmw: Mlmw) -> None:
+    result = mlmw("update", "project", way)
+    assert result.code == 2
+    assert "no update is under way" in result.err
+
+
+def test_index_locked_by_another_git(project: Path, mlmw: Mlmw) -> None:
+    (project / ".git" / "index.lock").touch()
+    before = snapshot(project)
+    result = mlmw("update", "project")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "another git process holds" in result.err
+    assert snapshot(project) == before
+
+
+# --- Wherever and however the owner uses git ------------------------------------------------------
+
+
+def test_without_an_identity(project: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(os.environ["GIT_CONFIG_GLOBAL"]).write_text("[user]\nuseConfigOnly = true\n")
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "")
+    assert update(mlmw, "project")["result"] == "changed"  # it commits nothing in your name
+
+
+def test_nothing_of_the_user_runs(project: Path, mlmw: Mlmw, tmp_path: Path) -> None:
+    append(project / "Makefile", "# mine\n")
+    append(project / ".gitattributes", "*.md merge=mine\nMakefile merge=mine\n")
+    commit(project)
+    trap = f"touch {tmp_path}/ran"
+    hooks = tmp_path / "hooks"
+    hooks.mkdir()
+    for name in ("pre-commit", "post-checkout", "post-index-change", "reference-transaction"):
+        (hooks / name).write_text(f"#!/bin/sh\n{trap}\nexit 1\n")
+        (hooks / name).chmod(0o755)
+    Path(os.environ["GIT_CONFIG_GLOBAL"]).write_text(
+        f"[core]\nhooksPath = {hooks}\nautocrlf = false\nfsmonitor = {trap}\n"
+        f'[merge]\nconflictStyle = diff3\nrenames = false\n[merge "mine"]\ndriver = {trap}\n'
+        "[commit]\ngpgsign = true\n[gpg]\nprogram = false\n[diff]\nrenames = false\n"
+        "[protocol]\nallow = always\n"
+    )
+    outcome = update(mlmw, "project")
+    assert [one["path"] for one in outcome["conflicts"]] == ["Makefile"]  # type: ignore[attr-defined]
+    assert "|||||||" not in (project / "Makefile").read_text()
+    assert mlmw("update", "project", "--abort").code == 0
+    assert not (tmp_path / "ran").exists()
+
+
+def test_line_ends_of_windows_users(project: Path, mlmw: Mlmw) -> None:
+    (project / ".gitattributes").unlink()
+    (project / "README.md").write_bytes(b"mine\r\n" + (project / "README.md").read_bytes())
+    Path(os.environ["GIT_CONFIG_GLOBAL"]).write_text("[core]\nautocrlf = true\n")
+    commit(project)
+    shutil.rmtree(project / "src")
+    git(project, "checkout", "--", ".")
+    assert b"\r\n" in (project / "src" / "my_project" / "pipeline.py").read_bytes()
+    outcome = update(mlmw, "project")
+    assert outcome["result"] == "changed"
+    assert (project / "README.md").read_bytes().startswith(b"mine\r\n")
+    assert (project / "Makefile").read_bytes().endswith(b"# Since the second release\r\n")
+    assert git(project, "diff", "--name-only") == ""
+
+
+def test_project_in_a_bigger_repository(
+    template: Releases, here: Path, mlmw: Mlmw, tmp_path: Path
+) -> None:
+    git(here, "init", "--quiet")
+    for name in ("one", "größe two"):
+        (here / "libs").mkdir(exist_ok=True)
+        new(mlmw, template, f"libs/{name}")
+        shutil.rmtree(here / "libs" / name / ".git")
+    (here / "other.txt").write_text("other\n")
+    commit(here)
+    template.publish("v0.2.0")
+    new(mlmw, template, str(tmp_path / "fresh"))
+    (here / "other.txt").write_text("not committed\n")
+    before = working_tree(here)
+    for name in ("one", "größe two"):
+        assert update(mlmw, f"libs/{name}")["result"] == "changed"
+        assert working_tree(here / "libs" / name) == working_tree(tmp_path / "fresh")
+    assert (here / "other.txt").read_text() == "not committed\n"
+    assert git(here, "diff", "--name-only") == "other.txt"
+    for name in ("one", "größe two"):
+        assert update(mlmw, f"libs/{name}", "--abort")["result"] == "undone"
+    assert working_tree(here) == before
+
+
+def test_linked_working_tree(project: Path, here: Path, mlmw: Mlmw) -> None:
+    git(project, "worktree", "add", "--quiet", "-b", "other", str(here / "linked"))
+    before = working_tree(project)
+    assert update(mlmw, "linked")["result"] == "changed"
+    assert working_tree(project) == before
+    assert git(project, "status", "--porcelain") == ""
+    assert update(mlmw, "linked", "--abort")["result"] == "undone"
+    assert working_tree(here / "linked") == before
+
+
+def test_submodules(project: Path, here: Path, mlmw: Mlmw) -> None:
+    (here / "library").mkdir()
+    git(here / "library", "init", "--quiet")
+    commit(here / "library")
+    allow = ("-c", "protocol.file.allow=always")
+    git(project, *allow, "submodule", "--quiet", "add", str(here / "library"), "library")
+    commit(project)
+    assert update(mlmw, "project")["result"] == "changed"
+    git(here / "library", *allow, "submodule", "--quiet", "add", str(project), "inner")
+    commit(here / "library")
+    assert update(mlmw, "library/inner")["result"] == "changed"
+    assert update(mlmw, "library/inner", "--abort")["result"] == "undone"
+
+
+def test_moved_project(project: Path, here: Path, mlmw: Mlmw) -> None:
+    append(project / "Makefile", "# mine\n")
+    commit(project)
+    before = working_tree(project)
+    assert update(mlmw, "project")["result"] == "conflicts"
+    project.rename(here / "moved")
+    assert update(mlmw, "moved", "--abort")["result"] == "undone"
+    assert working_tree(here / "moved") == before
+
+
+def test_from_inside_a_hook(
+    project: Path, here: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "elsewhere").mkdir()
+    git(here / "elsewhere", "init", "--quiet")
+    monkeypatch.setenv("GIT_DIR", str(here / "elsewhere" / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(here / "elsewhere" / "index"))
+    assert update(mlmw, "project")["result"] == "changed"
+
+
+# --- Several at once ------------------------------------------------------------------------------
+
+
+def test_fleet(
+    template: Releases, project: Path, conflicting: Path, here: Path, mlmw: Mlmw
+) -> None:
+    shutil.copytree(project, here / "dirty")
+    append(here / "dirty" / "README.md", "x")
+    new(mlmw, template, "newest")
+    shutil.copytree(project, here / "behind")
+    git(here / "behind", "reset", "--quiet", "--hard", "HEAD~")
+    paths = ["project", "dirty", "newest", "behind", "missing"]
+    assert [
+        one["result"] for one in json.loads(mlmw("update", "--check", *paths, "--json").out)
+    ] == [*("behind", "behind", "unchanged", "behind", "refused")]
+    result = mlmw("update", *paths)
+    assert (result.code, result.err) == (CONFLICTS, "")
+    table = [line.split() for line in result.out.split("\n\n")[0].splitlines()]
+    assert table == [
+        ["PROJECT", "RESULT", "VERSION", "FILES", "CONFLICTS"],
+        ["project", "conflicts", "v0.1.0", "->", "v0.2.0", *table[1][5:6], "2"],
+        ["dirty", "refused", "-", "-", "-"],
+        ["newest", "up", "to", "date", "v0.2.0", "-", "-"],
+        ["behind", "changed", "v0.1.0", "->", "v0.2.0", *table[4][5:6], "-"],
+        ["missing", "refused", "-", "-", "-"],
+    ]
+    assert "project: conflict in Makefile (contents)\n" in result.out
