@@ -40,7 +40,7 @@ def load_catalogue(root: Path | None = None) -> list[Recipe]:
     root = root or template_root()
     config = (root / "copier.yml").read_text(encoding="utf-8")
     recipes = []
-    names = [field.name for field in fields(Recipe)]  # another version's recipes may say more
+    names = [one.name for one in fields(Recipe)]  # another version's recipes may say more
     for path in re.findall(r"!include (recipes/\S+)", config):
         (content,) = yaml.load((root / path).read_text(encoding="utf-8"), Loader=loader)
         recipes.append(Recipe(**{name: content[name] for name in names if name in content}))
