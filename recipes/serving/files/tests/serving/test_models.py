@@ -13,7 +13,7 @@ import pytest
 
 from my_project import tracking, workloads
 from my_project.runs import Run
-from my_project.utils.artifacts import sha256_folder, write_json, write_text
+from my_project.utils import artifacts
 
 if TYPE_CHECKING:
     from .conftest import Server
@@ -40,8 +40,8 @@ def copy(run: Run, number: int, note: str) -> Run:
 
 
 def finish(run: Run) -> Run:
-    changed = {"model_sha256": sha256_folder(run.model)}
-    write_json(run.folder / "metadata.json", run.metadata | changed)
+    changed = {"model_sha256": artifacts.sha256_folder(run.model)}
+    artifacts.write_json(run.folder / "metadata.json", run.metadata | changed)
     return run
 
 
@@ -92,7 +92,7 @@ def test_without_a_good_model_the_process_lives_and_waits_for_one(
     expect("cannot be read", 3)
     put(lambda run: (run.folder / "examples.jsonl").unlink())
     expect("examples.jsonl: cannot be read", 4)
-    put(lambda run: write_text(run.folder / "metadata.json", "{}"))
+    put(lambda run: artifacts.write_text(run.folder / "metadata.json", "{}"))
     expect("metadata.json is not complete", 5)
     put(lambda run: None)
     server.wait(server.ready)
