@@ -21,7 +21,9 @@ def document(app: FastAPI, models: Models) -> dict[str, Any]:
         if loaded := models.loaded.get(name):
             operation = _operation(loaded, result["components"]["schemas"])
             for path in [f"/predict/{name}", "/predict"][: 2 if number == 0 else 1]:
-                result["paths"][path] = {"post": operation | {"operationId": path[1:]}}
+                result["paths"][path] = {
+                    "post": operation | {"operationId": path[1:].replace("/", "_")}
+                }
     return result
 
 
@@ -31,14 +33,10 @@ def _operation(loaded: Loaded, schemas: dict[str, Any]) -> dict[str, Any]:
     fields |= {"model_version": str, "request_id": str}
     answer_type = make_dataclass(f"{loaded.name}Answer", fields.items(), namespace={"__doc__": ""})
     answer: TypeAdapter[Any] = TypeAdapter(answer_type)
-    found, definitions = TypeAdapter.json_schemas(
-        [
-            (0, "validation", loaded.one),
-            (1, "validation", loaded.many),
-            (2, "serialization", answer),
-        ],
-        ref_template="#/components/schemas/{model}",
-    )
+    types: list[tuple[str, Any, TypeAdapter[Any]]] = [("one", "validation", loaded.one)]
+    types += [("many", "validation", loaded.many), ("answer", "serialization", answer)]
+    place = "#/components/schemas/{model}"
+    found, definitions = TypeAdapter.json_schemas(types, ref_template=place)
     schemas |= definitions["$defs"]
     one, many, answered = found.values()
     good = _json({"anyOf": [answered, {"type": "array", "items": answered}]})
