@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from my_project import pipeline
+from my_project import cli, pipeline
 from my_project.runs import Run
 from my_project.utils.records import read_records, validate
 
@@ -26,7 +26,7 @@ class Server:
         self.folder = folder
         variables = {f"SERVE_{name.upper()}": str(value) for name, value in settings.items()}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "my_project", "serve", "--port", "0"],
+            [sys.executable, "-m", cli.__package__, "serve", "--port", "0"],
             cwd=folder,
             env=os.environ | {"SERVE_POLL_SECONDS": "0.1"} | variables,
             stdout=subprocess.PIPE,

@@ -17,8 +17,10 @@ from prometheus_client import REGISTRY
 from my_project import pipeline, promotion, workloads
 from my_project.runs import Run
 from my_project.serving.app import create_app
+from my_project.serving.batching import Batcher
 from my_project.serving.settings import Settings
 from my_project.utils.errors import UserError
+from my_project.utils.records import validate
 
 NAME = workloads.NAMES[0]
 Records = dict[str, list[dict[str, Any]]]
@@ -168,40 +170,37 @@ async def held(model: Moody, asking: httpx.AsyncClient, records: Records) -> Asy
     assert (await first).status_code == 200
 
 
-def test_requests_that_wait_are_predicted_together(model: Moody, records: Records) -> None:
-    async def test(asking: httpx.AsyncClient) -> None:
-        async with held(model, asking, records):
-            bodies = [*records[NAME][:3], records[NAME][:2], records[NAME][:5]]
-            tasks = [asyncio.create_task(asking.post("/predict", json=one)) for one in bodies]
-            await asyncio.sleep(0.1)
-            model.sizes.clear()
-        answers = [await task for task in tasks]
-        assert [one.status_code for one in answers] == [200] * 5
-        assert [len(one.json()) for one in answers[3:]] == [2, 5]
-        assert model.sizes == [5, 5]  # up to 6 at a time, and no request is cut in two
+def batches(model: Moody, records: Records, sizes: list[int], limit: int) -> list[Any]:
+    """What the batcher answers to requests of these sizes that come while the first one runs."""
+    examples = validate(records[NAME], model.example_type, "records")
 
-    run(test, batch_size=6)
+    async def main() -> list[Any]:
+        batcher = Batcher(limit)
+        model.sizes.clear()
+        jobs = [batcher.predict(model, examples[:size]) for size in sizes]
+        return list(await asyncio.gather(*jobs, return_exceptions=True))
+
+    return asyncio.run(main())
+
+
+def test_requests_that_wait_are_predicted_together(model: Moody, records: Records) -> None:
+    answers = batches(model, records, [1, 1, 1, 1, 2, 5], limit=6)
+    assert [len(answer) for answer in answers] == [1, 1, 1, 1, 2, 5]
+    assert model.sizes == [6, 5]  # up to 6 at a time, and no request is cut in two
 
 
 def test_of_requests_predicted_together_only_the_bad_one_fails(
     model: Moody, records: Records
 ) -> None:
-    async def test(asking: httpx.AsyncClient) -> None:
-        working = model.mood
+    def fussy(examples: Sequence[Any]) -> Sequence[Any]:
+        if len(examples) > 1:
+            raise RuntimeError("one of them is bad")
+        return working(examples)
 
-        def fussy(examples: Sequence[Any]) -> Sequence[Any]:
-            if len(examples) > 1:
-                raise RuntimeError("one of them is bad")
-            return working(examples)
-
-        async with held(model, asking, records):
-            bodies = [records[NAME][0], records[NAME][:2], records[NAME][1]]
-            tasks = [asyncio.create_task(asking.post("/predict", json=one)) for one in bodies]
-            await asyncio.sleep(0.1)
-            model.mood = fussy
-        assert [(await task).status_code for task in tasks] == [200, 500, 200]
-
-    run(test)
+    working, model.mood = model.mood, fussy
+    first, bad, last = batches(model, records, [1, 2, 1], limit=6)
+    assert (len(first), len(last)) == (1, 1)
+    assert isinstance(bad, RuntimeError)
 
 
 def test_above_the_limit_a_request_is_sent_away_at_once(model: Moody, records: Records) -> None:

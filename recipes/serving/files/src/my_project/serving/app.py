@@ -15,7 +15,7 @@ from .batching import Batcher
 from .decoding import decode
 from .models import Models, is_finite
 from .monitoring import NON_FINITE, Monitor, count_predictions, failure, metrics
-from .openapi import Card, Failure, Health, document
+from .openapi import FAILURE, document
 from .settings import Settings, load_settings
 
 
@@ -59,19 +59,19 @@ class Service:
         finally:
             self.active -= 1
 
-    async def live(self) -> Health:
+    async def live(self) -> dict[str, str]:
         """Tell that the process answers."""
-        return Health(status="live")
+        return {"status": "live"}
 
-    async def ready(self) -> Health:
+    async def ready(self) -> dict[str, str]:
         """Tell that every workload has a model."""
-        if missing := self.models.missing:
-            raise HTTPException(503, f"no model is loaded for {', '.join(missing)}")
-        return Health(status="ready")
+        if missing := set(self.settings.workloads) - set(self.models.loaded):
+            raise HTTPException(503, f"no model is loaded for {', '.join(sorted(missing))}")
+        return {"status": "ready"}
 
-    async def metadata(self) -> dict[str, Card]:
+    async def metadata(self) -> dict[str, Any]:
         """Tell where the models in use come from, and what was measured."""
-        return {name: Card.of(loaded) for name, loaded in dict(self.models.loaded).items()}
+        return {name: loaded.card for name, loaded in dict(self.models.loaded).items()}
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
@@ -86,12 +86,13 @@ class Service:
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Make the application; a UserError where the environment holds wrong settings."""
     service = Service(settings or load_settings())
-    app = FastAPI(title="my_project", lifespan=service.lifespan, redirect_slashes=False)
+    title = __name__.partition(".")[0]
+    app = FastAPI(title=title, lifespan=service.lifespan, redirect_slashes=False)
     app.add_route("/predict", service.predict, ["POST"], include_in_schema=False)
     app.add_route("/predict/{workload}", service.predict, ["POST"], include_in_schema=False)
     app.add_route("/metrics", metrics, ["GET"], include_in_schema=False)
     app.get("/health/live")(service.live)
-    app.get("/health/ready", responses={503: {"model": Failure}})(service.ready)
+    app.get("/health/ready", responses={503: FAILURE})(service.ready)
     app.get("/metadata")(service.metadata)
     app.openapi = lambda: document(app, service.models)  # type: ignore[method-assign]
 

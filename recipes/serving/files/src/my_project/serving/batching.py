@@ -17,7 +17,7 @@ class Job(NamedTuple):
 
     model: FittedModel
     examples: Sequence[Any]
-    answer: asyncio.Future[Sequence[Any]]
+    answer: asyncio.Future[Sequence[Any] | Exception]
 
 
 class Batcher:
@@ -36,7 +36,9 @@ class Batcher:
         self.waiting.append(job)
         if self.running is None or self.running.done():
             self.running = loop.create_task(self._run())
-        return await job.answer
+        if isinstance(outcome := await job.answer, Exception):
+            raise outcome
+        return outcome
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -45,11 +47,7 @@ class Batcher:
             inputs = [job.examples for job in jobs]
             outcomes = await loop.run_in_executor(self.thread, _predict, jobs[0].model, inputs)
             for job, outcome in zip(jobs, outcomes, strict=True):
-                if job.answer.done():  # cancelled: nobody waits for it
-                    continue
-                if isinstance(outcome, Exception):
-                    job.answer.set_exception(outcome)
-                else:
+                if not job.answer.done():  # else it was cancelled: nobody waits for it
                     job.answer.set_result(outcome)
 
     def _next(self) -> list[Job]:

@@ -15,6 +15,7 @@ from ..utils.records import read_records, validate
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
+FACTS = ("finished", "seed", "data_sha256", "model_sha256", "primary_metric")
 LIST = re.compile(rb"\s*\[")
 # Over HTTP "1.5" is no number, and a field that nobody asked for is a misspelt one.
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
@@ -27,8 +28,11 @@ class Loaded:
     """
 
     def __init__(self, run: Run, max_examples: int) -> None:
-        self.run, self.metadata, self.metrics = run, run.metadata, run.metrics
-        self.version: str = self.metadata["model_sha256"][:12]
+        facts = run.metadata
+        self.sha256: str = facts["model_sha256"]
+        self.version, self.name = self.sha256[:12], facts["workload"].title()
+        self.card = {name: facts.get(name) for name in FACTS} | {"commit": facts["git"]["commit"]}
+        self.card |= {"version": self.version, "run": run.folder.name, "metrics": run.metrics}
         self.model = pipeline.load_model(run)
         path = run.folder / "examples.jsonl"
         self.records = read_records(path)
@@ -37,9 +41,8 @@ class Loaded:
         if len(predictions) != len(self.records) or not all(map(is_finite, predictions)):
             raise UserError(f"{run.folder}: its model gives no finite prediction for {path.name}")
         self.prediction_type = type(predictions[0])
-        self.name = self.metadata["workload"].title()
-        facts = {"__doc__": base.__doc__, "__pydantic_config__": STRICT}
-        example: Any = type(f"{self.name}Example", (base,), facts)
+        content = {"__doc__": base.__doc__, "__pydantic_config__": STRICT}
+        example: Any = type(f"{self.name}Example", (base,), content)
         self.one: TypeAdapter[Any] = TypeAdapter(example)
         limits = Field(min_length=1, max_length=max_examples, fail_fast=True)
         self.many: TypeAdapter[list[Any]] = TypeAdapter(Annotated[list[example], limits])
@@ -63,11 +66,6 @@ class Models:
         self.loaded: dict[str, Loaded] = {}
         self.problems: dict[str, str] = {}
         self.stopped = threading.Event()
-
-    @property
-    def missing(self) -> list[str]:
-        """The workloads that have no model yet."""
-        return [name for name in self.settings.workloads if name not in self.loaded]
 
     def watch(self) -> None:
         """Look for promotions until stopped; this blocks, and is for a thread of its own."""
@@ -94,7 +92,7 @@ class Models:
         sha256, expected = run.metadata["model_sha256"], self.settings.expected_sha256.get(name)
         if expected and sha256 != expected:
             raise UserError(f"{run.folder}: its model is {sha256}, and {expected} is expected")
-        if name not in self.loaded or self.loaded[name].metadata["model_sha256"] != sha256:
+        if name not in self.loaded or self.loaded[name].sha256 != sha256:
             self.loaded[name] = Loaded(run, self.settings.max_examples)
             logger.info("%s: model %s of %s is in use", name, sha256[:12], run.folder.name)
 

@@ -9,17 +9,10 @@ from collections import Counter as Count
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import prometheus_client as prometheus
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    REGISTRY,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    generate_latest,
-)
+from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -64,8 +57,7 @@ class Monitor:
         except Exception:
             logger.exception("request failed", extra={"fields": {"request_id": request_id}})
             if not status:
-                answer = failure(500, "internal error", request_id)
-                await answer(scope, receive, send_with_id)
+                await failure(500, "internal error", request_id)(scope, receive, send_with_id)
         finally:
             IN_FLIGHT.dec()
             seconds = time.perf_counter() - started
@@ -101,8 +93,9 @@ def count_predictions(workload: str, predictions: Sequence[Any]) -> None:
 
 def metrics(request: Request) -> Response:
     """Return all metrics, of all worker processes, in Prometheus' format."""
-    registry = REGISTRY
+    registry = prometheus.REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = CollectorRegistry()
+        registry = prometheus.CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    content = prometheus.generate_latest(registry)
+    return Response(content, media_type=prometheus.CONTENT_TYPE_LATEST)
