@@ -68,7 +68,8 @@ def champion(workload: str) -> Run | None:
             if error.error_code not in UNKNOWN:
                 raise
             return None
-        run, sha256 = Run(RUNS / Path(version.tags["run"]).name), version.tags["model_sha256"]
+        sha256 = version.tags.get("model_sha256")
+        run = Run(RUNS / Path(version.tags.get("run", "no-run")).name)
         if not (run.folder / "metadata.json").exists():
             RUNS.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=RUNS, prefix=".download-") as temporary:
