@@ -86,7 +86,7 @@ def test_reserved_names_cover_python() -> None:
 
 @pytest.mark.parametrize("recipe", load_catalogue(), ids=lambda recipe: recipe.name)
 def test_reserved_names_cover_what_a_recipe_installs(recipe: Recipe) -> None:
-    renamed = {"scikit_learn": "sklearn", "pyyaml": "yaml"}
+    renamed = {"scikit_learn": "sklearn", "pyyaml": "yaml", "psycopg2_binary": "psycopg2"}
     for requirement in [*recipe.dependencies, *recipe.dev_dependencies]:
         (distribution,) = re.findall(r"^[\w-]+", requirement)
         name = distribution.lower().removesuffix("-stubs").replace("-", "_")

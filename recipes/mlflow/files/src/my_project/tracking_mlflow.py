@@ -11,16 +11,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .runs import RUNS, Run
-from .utils.artifacts import sha256_folder
+from .runs import RUNS
 from .utils.errors import UserError
 
 if TYPE_CHECKING:  # importing MLflow takes a second: only the functions that need it do
     from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
 
 STORE = RUNS / "mlflow"
-CHAMPION = "champion"  # the alias in the registry
 # What MLflow reads from the environment; what is set there already stays.
 SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -66,10 +63,9 @@ def connected() -> Iterator["MlflowClient"]:
         if not server():
             make_database()
         if mlflow.get_tracking_uri() != uri:
-            own = not server()
             mlflow.set_tracking_uri(uri)  # which sets MLFLOW_TRACKING_URI, too
-            if own:
-                del os.environ["MLFLOW_TRACKING_URI"]
+        if not server():
+            os.environ.pop("MLFLOW_TRACKING_URI", None)
         yield mlflow.MlflowClient()
     except (mlflow.MlflowException, OSError, SQLAlchemyError, sqlite3.Error) as error:
         reason = str(error).strip().partition("\n")[0].removesuffix("))")
@@ -94,69 +90,8 @@ def make_database() -> None:
                 new = Path(temporary, "new.db").absolute()
                 MlflowClient(f"sqlite:///{new.as_posix()}")  # which keeps this file open
                 copy = new.with_name("copy.db")
-                with closing(sqlite3.connect(new)) as one, closing(sqlite3.connect(copy)) as other:
-                    one.backup(other)
+                with closing(sqlite3.connect(new)) as made:
+                    made.execute("VACUUM INTO ?", [str(copy)])
                 os.replace(copy, path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA schema_version")  # where this fails, MLflow tries for minutes
-
-
-def register(run: Run, run_id: str) -> None:
-    """Make the model of an uploaded run the champion of its workload, at one stroke."""
-    from mlflow import MlflowException
-
-    metadata, name = run.metadata, name_in_mlflow(run.metadata["workload"])
-    with connected() as client:
-        if not client.search_registered_models(f"name = '{name}'"):
-            try:
-                client.create_registered_model(name)
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another process was faster
-                    raise
-        versions = list(client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'"))
-        if not versions:
-            tags = {"run": run.folder.resolve().name, "model_sha256": metadata["model_sha256"]}
-            model_id = client.get_run(run_id).data.tags["model_id"]
-            source = f"models:/{model_id}"
-            found = client.create_model_version(name, source, run_id, tags, model_id=model_id)
-            versions = [found]
-        client.set_registered_model_alias(name, CHAMPION, versions[0].version)
-
-
-def registered(workload: str) -> Run | None:
-    """Return the champion of a workload as a local run; None where nothing was promoted."""
-    if not server() and not (STORE / "mlflow.db").exists():
-        return None
-    from mlflow import MlflowException
-
-    with connected() as client:
-        try:
-            version = client.get_model_version_by_alias(name_in_mlflow(workload), CHAMPION)
-        except MlflowException as error:
-            # MLflow's answers for an unknown model and for an unknown alias.
-            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                return None
-            raise
-        run = Run(RUNS / version.tags["run"])
-        if not (run.folder / "metadata.json").exists():
-            download(version, run)
-    if run.metadata["model_sha256"] != version.tags["model_sha256"]:
-        raise UserError(f"{run.folder}: is not the champion of that name; move it away")
-    return run
-
-
-def download(version: "ModelVersion", run: Run) -> None:
-    """Fetch the folder of a run, complete or not at all, wherever it was trained."""
-    from mlflow.artifacts import download_artifacts
-
-    RUNS.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=RUNS, prefix=".download-") as temporary:
-        source = f"models:/{version.name}/{version.version}/artifacts/{run.folder.name}"
-        fetched = Run(Path(download_artifacts(artifact_uri=source, dst_path=temporary)))
-        if sha256_folder(fetched.model) != version.tags["model_sha256"]:
-            raise UserError(f"{source}: differs from what was promoted; promote another run")
-        try:
-            os.replace(fetched.folder, run.folder)
-        except OSError:
-            if not (run.folder / "metadata.json").exists():  # else another process was faster
-                raise

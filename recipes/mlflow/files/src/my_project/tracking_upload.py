@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -20,11 +20,6 @@ from . import tracking_mlflow, workloads
 from .runs import Run
 from .utils.errors import UserError
 from .utils.records import read_records, validate
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Experiment, Metric
-    from mlflow.models import ModelSignature
 
 
 def upload(run: Run) -> str:
@@ -37,13 +32,16 @@ def upload(run: Run) -> str:
     with tracking_mlflow.connected() as client:
         import mlflow
 
-        experiment = experiment_of(client, metadata["workload"])
+        # A server has a place for artifacts; the project's own database has this one.
+        place = (tracking_mlflow.STORE / "artifacts").absolute().as_uri()
+        artifacts = None if tracking_mlflow.server() else place
+        experiment = experiment_of(client, metadata["workload"], artifacts)
         identity = experiment.experiment_id
         for found in client.search_runs([identity], f"tags.metadata_sha256 = '{sha256}'"):
             if found.info.status == "FINISHED":
                 return str(found.info.run_id)
             client.delete_run(found.info.run_id)  # an upload that was interrupted
-        if place_of_artifacts() not in (None, experiment.artifact_location):
+        if artifacts not in (None, experiment.artifact_location):
             raise UserError(
                 f"{tracking_mlflow.STORE.as_posix()}: was made when the project was in another "
                 "folder; remove it, then run `upload`, and promote the champion again"
@@ -52,13 +50,12 @@ def upload(run: Run) -> str:
             "data_sha256": metadata["data_sha256"],
             "metadata_sha256": sha256,
             "mlflow.source.git.commit": metadata["git"]["commit"] or "",
-            "mlflow.source.name": __package__ or "",
         }
         with mlflow.start_run(None, identity, run.folder.resolve().name, tags=tags) as active:
             run_id = str(active.info.run_id)
-            config = tomllib.loads((run.folder / "config.toml").read_text(encoding="utf-8"))
+            config = (run.folder / "config.toml").read_text(encoding="utf-8")
             client.log_batch(run_id, metrics=list(metrics(run)))
-            mlflow.log_params(config)
+            mlflow.log_params(tomllib.loads(config))
             for path in sorted(run.folder.iterdir()):
                 if path != run.model:  # it comes with the logged model
                     mlflow.log_artifact(str(path))
@@ -66,28 +63,22 @@ def upload(run: Run) -> str:
         return run_id
 
 
-def experiment_of(client: "MlflowClient", workload: str) -> "Experiment":
+def experiment_of(client: Any, workload: str, artifacts: str | None) -> Any:
     """Return a workload's experiment, which is made where there is none."""
     from mlflow import MlflowException
 
     name = tracking_mlflow.name_in_mlflow(workload)
-    if not client.get_experiment_by_name(name):
+    found = client.get_experiment_by_name(name)
+    if not found:
         try:
-            client.create_experiment(name, place_of_artifacts())
-        except MlflowException:
-            if not client.get_experiment_by_name(name):  # else another process was faster
+            client.create_experiment(name, artifacts)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another process was faster
                 raise
-    experiment: Experiment = client.get_experiment_by_name(name)
-    return experiment
+    return found or client.get_experiment_by_name(name)
 
 
-def place_of_artifacts() -> str | None:
-    """Return where the project keeps what it uploads; None where that is up to a server."""
-    folder = (tracking_mlflow.STORE / "artifacts").absolute()
-    return None if tracking_mlflow.server() else folder.as_uri()
-
-
-def metrics(run: Run) -> Iterator["Metric"]:
+def metrics(run: Run) -> Iterator[Any]:
     """Yield the final metrics, such as `test/accuracy`, and those of each step."""
     from mlflow.entities import Metric
 
@@ -105,6 +96,8 @@ def metrics(run: Run) -> Iterator["Metric"]:
 def log_model(run: Run) -> str:
     """Log the folder of a run as a model, with signature and examples of its input; its id."""
     import mlflow.pyfunc
+    from mlflow.models import ModelSignature, infer_signature
+    from mlflow.types.schema import ColSpec, Schema
     from pandas import DataFrame
 
     model = workloads.load(run.metadata["workload"]).Model.load(run.model)
@@ -112,27 +105,20 @@ def log_model(run: Run) -> str:
     examples = validate(read_records(path), model.example_type, path)
     adapter = TypeAdapter(model.example_type)
     rows = [adapter.dump_python(example, mode="json", by_alias=True) for example in examples]
-    answers = [vars(prediction) for prediction in model.predict(examples)]
+    columns = adapter.json_schema()["properties"].items()
+    inputs = [ColSpec(column_type(one), name, "anyOf" not in one) for name, one in columns]
+    answers = DataFrame([vars(prediction) for prediction in model.predict(examples)])
+    outputs = infer_signature(model_output=answers).outputs
     logged = mlflow.pyfunc.log_model(
         name="model",
         python_model=str(Path(__file__).with_name("tracking_model.py")),
         artifacts={"run": str(run.folder)},
         code_paths=[str(Path(__file__).parent)],
-        signature=signature(adapter.json_schema(), DataFrame(answers)),
+        signature=ModelSignature(Schema([*inputs]), outputs),
         input_example=DataFrame(rows),
         pip_requirements=requirements(run.metadata["packages"]),
     )
     return str(logged.model_id)
-
-
-def signature(schema: dict[str, Any], answers: Any) -> "ModelSignature":
-    """Return the columns of examples by their JSON schema, and of answers by a few of them."""
-    from mlflow.models import ModelSignature, infer_signature
-    from mlflow.types.schema import ColSpec, Schema
-
-    columns = schema["properties"].items()
-    inputs = [ColSpec(column_type(one), name, "anyOf" not in one) for name, one in columns]
-    return ModelSignature(Schema([*inputs]), infer_signature(model_output=answers).outputs)
 
 
 def column_type(schema: dict[str, Any]) -> Any:
@@ -141,23 +127,17 @@ def column_type(schema: dict[str, Any]) -> Any:
     from mlflow.types.schema import AnyType, Array
 
     kinds = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
-    kind = kinds[0].get("type") if len(kinds) == 1 else None
-    if kind == "array":
+    if len(kinds) == 1 and kinds[0].get("type") == "array":
         return Array(column_type(kinds[0]["items"]))
-    types = {"number": DataType.double, "string": DataType.string}
-    if "anyOf" not in schema:  # these two cannot be missing in a table of MLflow
-        types |= {"boolean": DataType.boolean, "integer": DataType.long}
-    return types.get(kind or "") or AnyType()  # type: ignore[no-untyped-call]
+    # Numbers are doubles and may be missing; MLflow refuses tables that lack other values.
+    types = {"number": DataType.double, "integer": DataType.double, "string": DataType.string}
+    found = {types.get(one.get("type")) for one in kinds}
+    return (found.pop() if len(found) == 1 else None) or AnyType()  # type: ignore[no-untyped-call]
 
 
 def requirements(packages: dict[str, str]) -> list[str]:
     """Return what this project declares to need, in the versions that the run had."""
-    versions = {_plain(name): version.partition("+")[0] for name, version in packages.items()}
     declared = importlib.metadata.requires(__package__ or "") or []
-    needed = [text for text in declared if "extra ==" not in text]
-    names = {_plain(re.split(r"[^\w.-]", text, maxsplit=1)[0]) for text in needed}
-    return sorted(f"{name}=={versions[name]}" for name in names & versions.keys())
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+    needed = [re.split(r"[^\w.-]", text)[0] for text in declared if "extra ==" not in text]
+    names = {importlib.metadata.distribution(name).name for name in needed}
+    return sorted(f"{name}=={packages[name].partition('+')[0]}" for name in names & packages.keys())

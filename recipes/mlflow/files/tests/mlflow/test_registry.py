@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,11 @@ def test_a_thread_sees_each_promotion(run: Run) -> None:
 
 
 def test_a_server_that_fails_is_told_in_one_line(run: Run, bad_server: str) -> None:
-    for action in (lambda: tracking.champion(NAME), lambda: tracking.promote(run)):
+    actions: list[Callable[[], object]] = [
+        lambda: tracking.champion(NAME),
+        lambda: tracking.promote(run),
+    ]
+    for action in actions:
         with pytest.raises(UserError, match=f"^MLflow at {bad_server} cannot be used: ") as caught:
             action()
         assert "secret" not in str(caught.value)
@@ -116,6 +121,6 @@ def test_a_colleague_gets_the_champion_from_the_server(
     assert sha256_folder(run.folder) == trained
     assert [path.name for path in Path("experiments/runs").iterdir()] == [run.folder.name]
     with tracking_mlflow.connected() as client:
-        experiment = client.get_experiment_by_name(tracking_mlflow.name_in_mlflow(NAME))
+        experiment = tracking_upload.experiment_of(client, NAME, None)
         [found] = client.search_runs([experiment.experiment_id])
     assert tracking_upload.upload(run) == found.info.run_id

@@ -17,20 +17,16 @@ def main(port: int = 5000) -> None:
     with tracking_mlflow.connected():
         print(f"http://127.0.0.1:{port} shows the runs in a few seconds", flush=True)
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # six processes less
+    options = f"--host 127.0.0.1 --port {port} --workers 1".split()
     store = ["--backend-store-uri", tracking_mlflow.database()]
-    where = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     quiet = ["--uvicorn-opts", "--log-level warning"]
-    command = [sys.executable, "-m", "mlflow", "ui", *store, *where, *quiet]
+    command = [sys.executable, "-m", "mlflow", "ui", *options, *store, *quiet]
     with subprocess.Popen(command, start_new_session=True) as process:
         try:
             code = process.wait()
-        finally:
-            # MLflow leaves behind what it has started, unless all of them are told to end.
+        finally:  # MLflow leaves behind what it has started, unless all of them are told to end
             with contextlib.suppress(ProcessLookupError):
-                if sys.platform == "win32":
-                    process.terminate()
-                else:
-                    os.killpg(process.pid, signal.SIGTERM)
+                getattr(os, "killpg", os.kill)(process.pid, signal.SIGTERM)
     raise UserError(
         f"MLflow ended with code {code}; if port {port} is taken, choose another --port"
     )

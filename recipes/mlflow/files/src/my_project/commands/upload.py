@@ -1,7 +1,5 @@
 """The command `upload`."""
 
-import typer
-
 from .. import tracking_upload, workloads
 from ..runs import finished_runs
 
@@ -9,5 +7,4 @@ from ..runs import finished_runs
 def main() -> None:
     """Bring to MLflow what it has not got: runs that finished while a server was down."""
     for run in [run for name in workloads.NAMES for run in reversed(finished_runs(name))]:
-        run_id = tracking_upload.upload(run)
-        typer.echo(f"{run.folder.as_posix()} is run {run_id}")
+        print(f"{run.folder.as_posix()} is run {tracking_upload.upload(run)}", flush=True)
