@@ -14,4 +14,5 @@ SETTINGS = {
     "PREFECT_LOGGING_LEVEL": "INFO",
 }
 os.environ.update({**SETTINGS, **os.environ})  # Prefect reads them when it is imported
-logging.getLogger("my_project").setLevel(os.environ["PREFECT_LOGGING_LEVEL"])
+level = os.environ["PREFECT_LOGGING_LEVEL"]
+logging.getLogger("my_project").setLevel(level)

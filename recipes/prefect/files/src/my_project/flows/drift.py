@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import chi2
 
+
 def population_stability_index(reference: Sequence[Any], new: Sequence[Any]) -> tuple[float, float]:
     """Return the PSI of two samples of predictions, and what chance alone stays below.
 
