@@ -139,7 +139,12 @@ def test_the_command_uses_the_champion(
 
 
 def test_help_does_not_wait_for_prefect() -> None:
-    lines = ["import sys", "from my_project import cli", "cli.build([])"]
-    command = [sys.executable, "-c", "\n".join([*lines, "print('prefect' in sys.modules)"])]
+    code = """
+import sys
+from my_project import cli
+cli.build([])
+print('prefect' in sys.modules)
+"""
+    command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

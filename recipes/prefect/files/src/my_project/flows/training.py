@@ -25,7 +25,7 @@ def read_configs(
 ) -> list[BaseConfig]:
     """Return one configuration, or one for each candidate, a `key=value` on top of the settings."""
     known, path = workloads.load(workload).Config, config or f"experiments/{workload}.toml"
-    choices = [[*settings, one] for one in candidates] or [settings]
+    choices = [[*settings, one] for one in candidates] or [[*settings]]
     return [load_config(known, Path(path), choice) for choice in choices]
 
 
