@@ -14,5 +14,4 @@ SETTINGS = {
     "PREFECT_LOGGING_LEVEL": "INFO",
 }
 os.environ.update({**SETTINGS, **os.environ})  # Prefect reads them when it is imported
-level = os.environ["PREFECT_LOGGING_LEVEL"]
-logging.getLogger("my_project").setLevel(level)
+logging.getLogger(__name__.split(".")[0]).setLevel(os.environ["PREFECT_LOGGING_LEVEL"])
