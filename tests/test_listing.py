@@ -40,6 +40,7 @@ def test_json(mlmw: Mlmw) -> None:
         "dev_dependencies",
         "commands",
         "files",
+        "extras",
     ]
 
 

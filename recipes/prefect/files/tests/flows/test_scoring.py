@@ -13,8 +13,8 @@ import pytest
 from my_project import cli, pipeline, tracking, workloads
 from my_project.flows.scoring import CHUNK, score_file
 from my_project.runs import Run
+from my_project.utils import records
 from my_project.utils.errors import UserError
-from my_project.utils.records import format_predictions, read_records, validate
 
 NAME = workloads.NAMES[0]
 every_workload = pytest.mark.parametrize("name", workloads.NAMES)
@@ -41,9 +41,9 @@ def test_the_same_as_in_one_piece(
     run, target = trained[name], tmp_path / f"out{suffix}"
     source = run.folder / "examples.jsonl"
     model = pipeline.load_model(run)
-    examples = validate(read_records(source), model.example_type, source)
+    examples = records.validate(records.read_records(source), model.example_type, source)
     pieces = [model.predict(examples[:3]), model.predict(examples[3:])]
-    wanted = format_predictions([one for piece in pieces for one in piece], suffix)
+    wanted = records.format_predictions([one for piece in pieces for one in piece], suffix)
     monkeypatch.setattr("my_project.flows.scoring.CHUNK", 3)
     assert score_file(run, source, target) == len(examples) == 5
     assert target.read_text(encoding="utf-8") == wanted
@@ -113,7 +113,7 @@ def test_the_source_is_never_overwritten(trained: dict[str, Run], tmp_path: Path
     source = repeat(trained[NAME].folder / "examples.jsonl", tmp_path / "in.jsonl", 2)
     with pytest.raises(UserError, match="is the file that is read"):
         score_file(trained[NAME], source, source)
-    assert len(read_records(source)) == 2
+    assert len(records.read_records(source)) == 2
 
 
 def test_the_command_uses_the_champion(
@@ -127,7 +127,7 @@ def test_the_command_uses_the_champion(
     shutil.copytree(folder, Path("experiments/runs") / f"{NAME}-99991231-000000-0")
     tracking.promote(champion)
     source = str(champion.folder / "examples.jsonl")
-    monkeypatch.setattr("sys.argv", ["my_project", "score", source, "out.jsonl"])
+    monkeypatch.setattr("sys.argv", ["program", "score", source, "out.jsonl"])
     with pytest.raises(SystemExit) as exit_:
         cli.run()
     assert not exit_.value.code
@@ -139,6 +139,12 @@ def test_the_command_uses_the_champion(
 
 
 def test_help_does_not_wait_for_prefect() -> None:
-    code = "import sys, my_project.cli as c; c.build([]); print('prefect' in sys.modules)"
+    code = """
+import sys
+from my_project import cli
+cli.build([])
+print('prefect' in sys.modules)
+"""
     command = [sys.executable, "-c", code]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

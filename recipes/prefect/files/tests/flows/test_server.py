@@ -15,6 +15,7 @@ from my_project.runs import finished_runs
 
 NAME = workloads.NAMES[0]
 ROOT = Path(__file__).parents[2]
+FLOW = [sys.executable, "-m", "my_project", "flow"]
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_a_served_flow_runs_when_the_server_says_so(
 ) -> None:
     from prefect.client.orchestration import get_client
 
-    command = [sys.executable, "-m", "my_project", "flow", "--serve", "--cron", "0 3 * * *"]
+    command = [*FLOW, "--serve", "--cron", "0 3 * * *"]
     with subprocess.Popen(command, env=environment) as process:
         try:
             deployment = wait_for(lambda: find_deployment(NAME), process)
@@ -90,8 +91,7 @@ def test_the_deployments_file_is_accepted_by_a_server(
 
 
 def test_two_workers_train_candidates(environment: dict[str, str], flow_project: Path) -> None:
-    command = [sys.executable, "-m", "my_project", "flow", "--candidate", "seed=0"]
-    command += ["--candidate", "seed=1"]
+    command = [*FLOW, "--candidate", "seed=0", "--candidate", "seed=1"]
     subprocess.run(command, env=environment | {"FLOW_DASK": "2"}, check=True)
     assert sorted(run.metadata["seed"] for run in finished_runs(NAME)) == [0, 1]
     assert tracking.champion(NAME) is not None

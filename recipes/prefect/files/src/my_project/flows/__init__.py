@@ -13,6 +13,5 @@ SETTINGS = {
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_LOGGING_LEVEL": "INFO",
 }
-for name, value in SETTINGS.items():  # Prefect reads them when it is imported
-    os.environ.setdefault(name, value)
-logging.getLogger("my_project").setLevel(os.environ["PREFECT_LOGGING_LEVEL"])
+os.environ.update({**SETTINGS, **os.environ})  # Prefect reads them when it is imported
+logging.getLogger(__name__.split(".")[0]).setLevel(os.environ["PREFECT_LOGGING_LEVEL"])

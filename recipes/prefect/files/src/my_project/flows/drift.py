@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 from scipy.stats import chi2
 
-BINS = 10
-
 
 def population_stability_index(reference: Sequence[Any], new: Sequence[Any]) -> tuple[float, float]:
     """Return the PSI of two samples of predictions, and what chance alone stays below.
@@ -23,7 +21,7 @@ def population_stability_index(reference: Sequence[Any], new: Sequence[Any]) -> 
         names = sorted({*reference, *new})
         places = [np.array([names.index(one) for one in part]) for part in (reference, new)]
     else:
-        edges = np.unique(np.quantile(reference, np.linspace(0, 1, BINS + 1)[1:-1]))
+        edges = np.unique(np.quantile(reference, np.arange(1, 10) / 10))
         names = [str(edge) for edge in [*edges, np.inf]]
         places = [np.searchsorted(edges, part) for part in (reference, new)]
     # Half an observation more in each bin keeps the logarithm finite.

@@ -25,7 +25,6 @@ def score_file(run: Run, source: Path, target: Path) -> int:
     with open_text(target) as file:
         while (chunk := list(islice(records, CHUNK))) or not count:
             examples = validate(chunk, model.example_type, source, first=count + 1)
-            predictions = model.predict(examples)
-            file.write(format_predictions(predictions, suffix, header=not count))
+            file.write(format_predictions(model.predict(examples), suffix, header=not count))
             count += len(chunk)
     return count

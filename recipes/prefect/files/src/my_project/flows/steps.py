@@ -52,8 +52,7 @@ def may_pass(error: BaseException | None) -> bool:
 
 
 def _retry(_task: Any, _run: Any, state: State[Any]) -> bool:
-    outcome = state.result(raise_on_failure=False)
-    return isinstance(outcome, BaseException) and may_pass(outcome)
+    return may_pass(state.result(raise_on_failure=False))
 
 
 RETRIES: dict[str, Any] = {
@@ -68,8 +67,7 @@ def _key(context: TaskRunContext, arguments: dict[str, Any]) -> str:
     """Return the key of a cached result: the step, its inputs, this code, and its packages."""
     packages = sorted(f"{one.name} {one.version}" for one in importlib.metadata.distributions())
     code = sha256_folder(Path(__file__).parents[1], "*.py")
-    facts = [context.task.name, arguments, code, packages]
-    text = json.dumps(facts, default=dump_config, sort_keys=True)
+    text = json.dumps([context.task.name, arguments, code, packages], default=dump_config)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -21,12 +21,12 @@ from .steps import evaluate, gate, prepare, promote, score, train
 
 
 def read_configs(
-    workload: str, config: Path | None, settings: Sequence[str], candidates: Sequence[str]
+    workload: str, config: str | None, settings: Sequence[str], candidates: Sequence[str]
 ) -> list[BaseConfig]:
     """Return one configuration, or one for each candidate, a `key=value` on top of the settings."""
-    path, known = config or Path("experiments", f"{workload}.toml"), workloads.load(workload).Config
-    choices = [[one] for one in candidates] or [[]]
-    return [load_config(known, path, [*settings, *choice]) for choice in choices]
+    known, path = workloads.load(workload).Config, config or f"experiments/{workload}.toml"
+    choices = [[*settings, one] for one in candidates] or [[*settings]]
+    return [load_config(known, Path(path), choice) for choice in choices]
 
 
 def task_runner() -> TaskRunner[Any]:
@@ -51,12 +51,12 @@ def _name() -> str:
 @flow(name="train and promote", flow_run_name=_name, task_runner=task_runner())
 def train_and_promote(
     workload: str = workloads.NAMES[0],
-    config: Path | None = None,
+    config: str | None = None,
     settings: Sequence[str] = (),
     candidates: Sequence[str] = (),
     max_drift: float = 0.2,
-    source: Path | None = None,
-    target: Path = Path("predictions.csv"),
+    source: str | None = None,
+    target: str = "predictions.csv",
 ) -> str | State[Any]:
     """Train, promote the best model if it passes the gate, and score a file with the champion.
 
@@ -65,14 +65,15 @@ def train_and_promote(
     configs = read_configs(workload, config, settings, candidates)
     try:
         hashes = [prepare(workload, one) for one in configs]
-        best = max(_train(workload, configs, hashes), key=_primary_metric)
+        runs = _train(workload, configs, hashes)
+        best = max(runs, key=lambda run: run.metrics["test"][run.metadata["primary_metric"]])
         champion, sha256 = tracking.champion(workload), best.metadata["model_sha256"]
         is_rival = champion and champion.metadata["model_sha256"] != sha256
         rival = str(champion.folder) if champion and is_rival else None
         verdict = gate(str(best.folder), evaluate(str(best.folder), sha256, rival), max_drift)
         promoted = promote(str(best.folder))
         if source:
-            score(workload, str(source), str(target))
+            score(workload, source, target)
     except UserError as error:
         return Failed(name=type(error).__name__, message=str(error))
     return f"{workload}: {promoted} is the champion: {verdict}"
@@ -87,10 +88,6 @@ def _train(workload: str, configs: list[BaseConfig], hashes: list[str]) -> list[
     return [Run(Path(one)) for one in again.map(unmapped(workload), configs, hashes).result()]
 
 
-def _primary_metric(run: Run) -> float:
-    return float(run.metrics["test"][run.metadata["primary_metric"]])
-
-
 def run(parameters: dict[str, Any]) -> str:
     """Run the flow here and now; a UserError tells why it stopped."""
     state: State[Any] = train_and_promote(**parameters, return_state=True)
@@ -103,9 +100,5 @@ def serve(parameters: dict[str, Any], cron: str | None) -> None:
     """Run the flow whenever a server says so, until stopped; a UserError without a server."""
     if not PREFECT_API_URL.value():
         raise UserError("--serve: set PREFECT_API_URL to a server's; `prefect server start` is one")
-    train_and_promote.serve(
-        name=parameters["workload"],
-        parameters=parameters,
-        cron=cron,
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
+    name, module = parameters["workload"], EntrypointType.MODULE_PATH
+    train_and_promote.serve(name, parameters=parameters, cron=cron, entrypoint_type=module)
