@@ -116,7 +116,7 @@ def test_update(
         commit(project)
     done = 3 if conflicts else 0
     every = pytestconfig.getoption("every_point")
-    strides = (1, 1) if every else (7, 1) if conflicts else (15, 3)
+    strides = (1, 1) if every else (12, 1) if conflicts else (40, 5)
     check_every_point(project, tmp_path, ["update"], done, strides)
 
 
@@ -126,7 +126,7 @@ def test_add(prepared: Releases, tmp_path: Path, pytestconfig: pytest.Config) ->
     template.publish("v0.1.0")
     command = ["new", "project", "--template", str(template.place), "--defaults"]
     assert killing.run(command, tmp_path, 0)[0] == 0
-    strides = (1, 1) if pytestconfig.getoption("every_point") else (40, 4)
+    strides = (1, 1) if pytestconfig.getoption("every_point") else (60, 8)
     check_every_point(tmp_path / "project", tmp_path, ["add", "tabular"], 0, strides)
 
 

@@ -344,8 +344,20 @@ def untrack_answers(project: Path) -> None:
     git(project, "commit", "--quiet", "--no-verify", "--message", "No answers")
 
 
+def hide_edit(project: Path) -> None:
+    git(project, "update-index", "--assume-unchanged", "Makefile")
+    append(project / "Makefile", "# mine\n")
+
+
+def hide_more(project: Path) -> None:
+    git(project, "update-index", "--skip-worktree", "Makefile")
+    append(project / "Makefile", "# mine\n")
+
+
 REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
     "dirty": (lambda p: append(p / "README.md", "x"), "commit or stash them first"),
+    "assumed unchanged": (hide_edit, "git was told not to look at it"),
+    "skipped": (hide_more, "git was told not to look at it"),
     "staged": (stage_something, "commit or stash them first"),
     "no answers": (lambda p: (p / ".copier-answers.yml").unlink(), "by which projects are known"),
     "empty answers": (answers_text(""), "it holds no answers"),

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from mlmw import __version__, cli_projects
+from mlmw import __version__, cli_projects, completion
 from mlmw.errors import MlmwError, Refusal
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -30,37 +30,6 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"mlmw {__version__}")
         raise typer.Exit
-
-
-def _complete_recipe(beginning: str) -> list[tuple[str, str]]:
-    """Recipes for the shell's completion; a comma starts the next one."""
-    from mlmw.catalogue import load_catalogue
-
-    before = beginning[: beginning.rfind(",") + 1]
-    chosen = before.split(",")
-    return [
-        (before + recipe.name, recipe.summary)
-        for recipe in load_catalogue()
-        if not recipe.implicit and recipe.name not in chosen
-    ]
-
-
-def _complete_any_recipe() -> list[tuple[str, str]]:
-    from mlmw.catalogue import load_catalogue
-
-    return [(recipe.name, recipe.summary) for recipe in load_catalogue()]
-
-
-def _complete_licence() -> list[str]:
-    from mlmw.checks import LICENCES
-
-    return list(LICENCES)
-
-
-def _complete_python() -> list[str]:
-    from mlmw.checks import PYTHON_VERSIONS
-
-    return list(PYTHON_VERSIONS)
 
 
 @app.callback(invoke_without_command=True)
@@ -95,7 +64,7 @@ def new_command(
         typer.Option(
             metavar="RECIPE",
             help="Start with this recipe; may repeat or take commas.",
-            autocompletion=_complete_recipe,
+            autocompletion=completion.recipe,
         ),
     ] = None,
     name: Annotated[
@@ -118,7 +87,7 @@ def new_command(
             "--license",
             metavar="NAME",
             help="MIT, Apache-2.0, BSD-3-Clause or none [MIT].",
-            autocompletion=_complete_licence,
+            autocompletion=completion.licence,
         ),
     ] = None,
     python: Annotated[
@@ -126,7 +95,7 @@ def new_command(
         typer.Option(
             metavar="VERSION",
             help="Oldest Python that it must run on: 3.11, 3.12 or 3.13 [3.11].",
-            autocompletion=_complete_python,
+            autocompletion=completion.python,
         ),
     ] = None,
     template: Annotated[
@@ -184,7 +153,7 @@ def recipes_command(
             metavar="RECIPE",
             help="Show all about this one.",
             show_default=False,
-            autocompletion=_complete_any_recipe,
+            autocompletion=completion.any_recipe,
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

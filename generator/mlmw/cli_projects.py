@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlmw import completion
 from mlmw.errors import MlmwError, Refusal
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 Paths = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[PATH]...", help="Projects [this folder].", show_default=False),
+    typer.Argument(metavar="PATH", help="Projects [this folder].", show_default=False),
 ]
 Projects = Annotated[
     list[str] | None,
@@ -21,7 +22,10 @@ Projects = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Preview = Annotated[bool, typer.Option("--preview", help="Show the patch; change nothing.")]
-Recipes = Annotated[list[str], typer.Argument(metavar="RECIPE...", show_default=False)]
+Recipes = Annotated[
+    list[str],
+    typer.Argument(metavar="RECIPE", show_default=False, autocompletion=completion.recipe),
+]
 
 
 def status_command(path: Paths = None, json: Json = False) -> None:

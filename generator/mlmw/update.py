@@ -113,6 +113,7 @@ def apply(given: str, wanted: Wanted) -> Outcome:
             return plan
         outcome = plan.outcome("conflicts" if plan.merged.conflicts else "changed")
         _check_writable(project, plan.changed)
+        _check_hidden_edits(plan)
         plan.journal.before = _before(project, plan.journal)
         publish.begin(project, plan.journal, plan.workspace.pack(plan.merged.tree))
         return outcome
@@ -248,3 +249,17 @@ def _check_writable(project: Project, changed: dict[str, Entry | None]) -> None:
     if lock.exists():
         why = f"another git process holds {str(lock)!r}"
         raise Refusal(f"project {project.given!r}", why, "wait, or remove it if none runs")
+
+
+def _check_hidden_edits(plan: Plan) -> None:
+    """Refuse to replace edits that git was told not to look at, and so does not show."""
+    project = plan.project
+    listing = project.git("ls-files", "-v", "-z", "--", project.prefix or ".").split(b"\0")
+    flagged = [os.fsdecode(line[2:]) for line in listing if line[:1].islower() or line[:1] == b"S"]
+    ours = plan.workspace.entries(plan.merged.ours)
+    for path in {path.removeprefix(project.prefix) for path in flagged} & plan.changed.keys():
+        place = project.folder / path
+        if place.is_file() and project.text("hash-object", "--", str(place)) != ours[path].oid:
+            remedy = "git update-index --no-assume-unchanged --no-skip-worktree, then commit it"
+            why = "it was edited, and git was told not to look at it"
+            raise Refusal(f"file {path!r}", why, remedy)
