@@ -37,18 +37,21 @@ def prepare(
     if python is None:
         set_up(everything)
     packages = Packages(python or everything.python)
+    names = {project: packages.closure(requirements(rendered[project])) for project in projects}
+    derived = [project for project in projects if python or project != everything]
+    with ProcessPoolExecutor() as pool:
+        wait = [pool.submit(derive, project, packages, names[project]) for project in derived]
+        for future in wait:
+            future.result()
     found = []
     for project in projects:
-        names = packages.closure(requirements(rendered[project]))
-        if python or project != everything:
-            derive(project, packages, names)
         subject = Subject(
             project.label,
             project.folder,
             project.python,
             rendered[project],
-            frozenset(packages.versions(names)),
-            tuple(packages.plugins(names)),
+            frozenset(packages.versions(names[project])),
+            tuple(packages.plugins(names[project])),
         )
         found.append((project, subject, packages))
     return found

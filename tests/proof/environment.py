@@ -5,6 +5,7 @@ from there, by hard links and only those that their own pyproject.toml asks for,
 through another package: two seconds instead of minutes, and an undeclared import still fails.
 """
 
+import contextlib
 import hashlib
 import importlib.metadata
 import os
@@ -51,6 +52,7 @@ class Packages:
         self.folder = site_packages(python)
         found = importlib.metadata.distributions(path=[str(self.folder)])
         self.by_name = {str(canonicalize_name(one.name)): one for one in found}
+        self._files: dict[str, list[str]] = {}
 
     def closure(self, requirements: Iterable[str]) -> set[str]:
         """The names of all distributions that these requirements bring along.
@@ -74,6 +76,30 @@ class Packages:
                     needs = self.by_name[name].requires or []
                     waiting += [(Requirement(text), wanted) for text in needs]
         return names
+
+    def files(self, name: str) -> list[str]:
+        """The files of a distribution that exist, relative to the packages' folder.
+
+        With what Python has compiled of them, which not every installer records.
+        """
+        if name not in self._files:
+            recorded = {os.path.normpath(file) for file in self.by_name[name].files or []}
+            folders = {os.path.dirname(file) for file in recorded if file.endswith(".py")}
+            found = {
+                os.path.join(folder, "__pycache__", compiled)
+                for folder in folders
+                for compiled in self._compiled(folder)
+                if os.path.join(folder, f"{compiled.split('.')[0]}.py") in recorded
+            }
+            exists = self.folder.joinpath
+            self._files[name] = [file for file in recorded | found if exists(file).is_file()]
+        return self._files[name]
+
+    def _compiled(self, folder: str) -> list[str]:
+        try:
+            return os.listdir(self.folder / folder / "__pycache__")
+        except FileNotFoundError:
+            return []
 
     def owners(self) -> dict[str, str]:
         """For each file, relative to the packages' folder, the distribution that brought it."""
@@ -131,22 +157,19 @@ def derive(project: Project, packages: Packages, names: set[str]) -> None:
 
 def link(packages: Packages, name: str, project: Project) -> None:
     """Link the files of one distribution, with what Python has compiled of them."""
-    target = site_packages(project.python)
-    for file in packages.by_name[name].files or []:
-        source = packages.folder / file
-        compiled = source.parent / "__pycache__"
-        wanted = [source]
-        if source.suffix == ".py":
-            wanted += compiled.glob(f"{source.stem}.{sys.implementation.cache_tag}*.pyc")
-        for path in wanted:
-            place = Path(os.path.normpath(target / os.path.relpath(path, packages.folder)))
-            if not path.exists() or place.exists():
-                continue
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if place.parent == project.python.parent:
-                copy_script(path, place, project.python)
-            else:
-                os.link(path, place)
+    source, target = str(packages.folder), str(site_packages(project.python))
+    scripts, made = str(project.python.parent), set()
+    for file in packages.files(name):
+        place = os.path.normpath(os.path.join(target, file))
+        folder = os.path.dirname(place)
+        if folder not in made:
+            os.makedirs(folder, exist_ok=True)
+            made.add(folder)
+        if folder == scripts:
+            copy_script(Path(source, file), Path(place), project.python)
+        else:
+            with contextlib.suppress(FileExistsError):  # two distributions may share a file
+                os.link(os.path.join(source, file), place)
 
 
 def copy_script(source: Path, place: Path, python: Path) -> None:
