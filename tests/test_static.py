@@ -1,0 +1,78 @@
+"""What every rendered project holds besides Python, under the tools made for it: no findings.
+
+A file that is the same in several combinations is checked once in each process of the tests.
+"""
+
+import functools
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from projects import Project, combinations, rendered_files
+
+PROJECTS = [Project(recipes) for recipes in combinations()]
+every_project = pytest.mark.parametrize("project", PROJECTS, ids=lambda one: one.label)
+SCRIPTS = Path(sys.executable).parent
+
+
+@functools.cache
+def findings(command: tuple[str, ...], name: str, content: bytes) -> str:
+    """What a tool prints about a file of this name and content; nothing where all is well."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        outcome = subprocess.run(
+            [SCRIPTS / command[0], *command[1:], name],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
+        )
+    return outcome.stdout + outcome.stderr if outcome.returncode else ""
+
+
+@pytest.fixture
+def files(project: Project) -> dict[str, bytes]:
+    assert project.folder.is_dir(), "run `python tests/prove.py` first, or `make test`"
+    return rendered_files(project.folder)
+
+
+@every_project
+def test_workflows(files: dict[str, bytes]) -> None:
+    schema = ("check-jsonschema", "--builtin-schema", "vendor.github-workflows")
+    audit = ("zizmor", "--offline", "--no-progress", "--quiet")
+    found = [name for name in files if name.startswith(".github/workflows/")]
+    assert found
+    for name in found:
+        assert findings(schema, name, files[name]) == ""
+        assert findings(audit, name, files[name]) == ""
+
+
+@every_project
+def test_compose_files(files: dict[str, bytes]) -> None:
+    schema = ("check-jsonschema", "--builtin-schema", "vendor.compose-spec")
+    for name in [name for name in files if "compose" in name and name.endswith((".yml", ".yaml"))]:
+        assert findings(schema, name, files[name]) == ""
+
+
+@every_project
+def test_dockerfile(files: dict[str, bytes]) -> None:
+    assert findings(("hadolint",), "Dockerfile", files["Dockerfile"]) == ""
+
+
+@every_project
+def test_pyproject(files: dict[str, bytes]) -> None:
+    assert findings(("validate-pyproject",), "pyproject.toml", files["pyproject.toml"]) == ""
+
+
+@every_project
+def test_no_secrets(files: dict[str, bytes]) -> None:
+    """Notebooks are left out, as their pictures are random text to a scanner; so are checksums."""
+    scan = ("detect-secrets-hook", "--exclude-lines", "SHA256|uses: ")
+    names = [name for name in files if not name.endswith(".ipynb")]
+    found = [findings(scan, name, files[name]) for name in names]
+    assert "".join(found) == ""
