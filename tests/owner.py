@@ -2,8 +2,8 @@
 
     python tests/owner.py [FOLDER]
 
-It needs a checkout of mlmw with its history, and the environment that `python tests/projects.py`
-makes for the project without recipes.
+It needs a checkout of mlmw with its history, and the environment that `make test` makes for the
+project without recipes.
 """
 
 import os
@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from projects import Project, clean_environment
+from projects import Project
 from releases import commit, git
 
 from mlmw.project import find
@@ -106,7 +106,11 @@ def check_edits(project: Path) -> None:
 
 def run_tests(project: Path) -> subprocess.CompletedProcess[str]:
     """The project's own tests, in the environment of a project of the same kind."""
-    environment = clean_environment() | {"PYTHONPATH": str(project / "src")}
+    foreign = ("PYTEST", "COV_", "VIRTUAL_ENV")  # of the Python that runs this
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(foreign)
+    }
+    environment["PYTHONPATH"] = str(project / "src")
     command = [str(Project(()).python), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     return subprocess.run(
         command, cwd=project, env=environment, capture_output=True, text=True, check=False

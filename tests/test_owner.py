@@ -15,7 +15,7 @@ from mlmw.template import template_root
 )
 def test_project_of_the_oldest_version(mlmw: Mlmw, tmp_path: Path) -> None:
     project = live(tmp_path, lambda *arguments: mlmw(*arguments).code)
-    assert Project(()).python.exists(), "run `python tests/projects.py` first, or `make test`"
+    assert Project(()).python.exists(), "run `make test`, which makes it"
     outcome = run_tests(project)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     assert " passed" in outcome.stdout
