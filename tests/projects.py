@@ -109,6 +109,11 @@ class Project:
         """Its workloads, the first one being the default of its commands."""
         return [layer.name for layer in layers(self.recipes) if layer.kind == "workload"]
 
+    @property
+    def commands(self) -> set[str]:
+        """The commands that its layers add."""
+        return {name for layer in layers(self.recipes) for name in layer.commands}
+
     def render(self, template: Path) -> dict[str, bytes]:
         """Bring the folder up to date with the template; what did not change is not touched."""
         with TemporaryDirectory() as temporary:

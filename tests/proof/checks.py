@@ -4,9 +4,12 @@ A check has a name, which says what it runs, and raises `Failed` with what was p
 """
 
 import json
+import re
 import shutil
 import subprocess
 import threading
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -47,31 +50,63 @@ class Workplace:
         """The folder into which the processes write what they read."""
         return self.temporary / "traces"
 
-    def run(self, *arguments: str, cwd: Path | None = None) -> str:
-        """Run the project's Python and return what it printed; `Failed` where that fails."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables of every process of the check."""
+        return tool_environment() | {
+            "PROOF_TRACE": str(self.traces),
+            "TMPDIR": str(self.temporary),
+            # As many checks run at once as there are cores.
+            "OMP_NUM_THREADS": "1",
+            "PYTHONUTF8": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    def run(self, *arguments: str, cwd: Path | None = None, errors: bool = True) -> str:
+        """Run the project's Python and return what it printed; `Failed` where that fails.
+
+        With `errors` what was printed as an error or a log is part of it.
+        """
         outcome = subprocess.run(
             [self.project.python, *arguments],
             cwd=cwd or self.project.folder,
-            env=tool_environment()
-            | {
-                "PROOF_TRACE": str(self.traces),
-                "TMPDIR": str(self.temporary),
-                # As many checks run at once as there are cores.
-                "OMP_NUM_THREADS": "1",
-                "PYTHONUTF8": "1",
-                "PYTHONDONTWRITEBYTECODE": "1",
-            },
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.STDOUT if errors else subprocess.PIPE,
             text=True,
             encoding="utf-8",
             errors="replace",
             check=False,
         )
         if outcome.returncode:
-            raise Failed(f"$ python {' '.join(arguments)}\n{outcome.stdout}")
+            raise Failed(f"$ python {' '.join(arguments)}\n{outcome.stdout}{outcome.stderr or ''}")
         return outcome.stdout
+
+    @contextmanager
+    def serving(self, folder: Path) -> Iterator[str]:
+        """The address of the project's service, run in `folder`."""
+        log = self.temporary / "serve.log"
+        with (
+            log.open("w") as file,
+            subprocess.Popen(
+                [self.project.python, "-m", PACKAGE, "serve", "--port", "0"],
+                cwd=folder,
+                env=self.environment,
+                stdout=file,
+                stderr=file,
+            ) as process,
+        ):
+            try:
+                while not (found := re.search(r"running on (http://[^ ]+)", log.read_text())):
+                    if process.poll() is not None:
+                        raise Failed(log.read_text())
+                    time.sleep(0.1)
+                yield found[1]
+            except OSError as error:
+                raise Failed(f"{error}\n{log.read_text()}") from None
+            finally:
+                process.terminate()
 
     def copy(self) -> Path:
         """A copy of the project without its source, tests and caches, to train in."""
@@ -133,6 +168,50 @@ def use(place: Workplace) -> None:
         raise Failed(f"README.md: not filled by `report`; no pictures for {missing}")
 
 
+def serve(place: Workplace) -> None:
+    """Train, serve, and get over HTTP what `predict` gives offline."""
+    copy, workload = place.copy(), place.project.workloads[0]
+    run = copy / place.run("-m", PACKAGE, "train", workload, cwd=copy).splitlines()[-1]
+    compare_served(place, copy, run)
+
+
+def flow(place: Workplace) -> None:
+    """Run the flow twice, the second time from its cache; serve what it has promoted."""
+    copy, workload = place.copy(), place.project.workloads[0]
+    place.run("-m", PACKAGE, "flow", workload, cwd=copy)
+    again = place.run("-m", PACKAGE, "flow", workload, cwd=copy)
+    if again.count("Cached") < 2:
+        raise Failed(f"the second flow did not take train and evaluate from the cache:\n{again}")
+    listed = place.run("-m", PACKAGE, "runs", cwd=copy).splitlines()
+    champions = [line.split()[1] for line in listed if line.startswith("*")]
+    if len(champions) != 1:
+        raise Failed(f"the flow promoted {champions}")
+    if "serve" in place.project.commands:
+        compare_served(place, copy, copy / "experiments/runs" / champions[0])
+
+
+def compare_served(place: Workplace, copy: Path, run: Path) -> None:
+    """Ask the service for the examples of a run, of which it must have taken the model."""
+    workload, examples = place.project.workloads[0], run / "examples.jsonl"
+    options = ["--workload", workload, "--run", str(run)]
+    offline = place.run("-m", PACKAGE, "predict", str(examples), *options, cwd=copy, errors=False)
+    with place.serving(copy) as address:
+        request = urllib.request.Request(
+            f"{address}/predict",
+            b"[" + b",".join(examples.read_bytes().splitlines()) + b"]",
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as response:
+            answers = json.load(response)
+    model = json.loads((run / "metadata.json").read_text(encoding="utf-8"))["model_sha256"]
+    for line, answer in zip(offline.splitlines(), answers, strict=True):
+        wanted = json.loads(line)
+        if any(answer[name] != wanted[name] for name in wanted):
+            raise Failed(f"served {answer}, but offline {wanted}")
+        if not model.startswith(answer["model_version"]):
+            raise Failed(f"served by {answer['model_version']} instead of {model}")
+
+
 def tests(path: str) -> Callable[[Workplace], None]:
     """The check that runs one file or folder of the project's own tests."""
 
@@ -166,6 +245,9 @@ def checks(project: Project, full: bool) -> list[Check]:
         Check("imports", imports),
         Check("use", use),
     ]
+    # The flow serves what it promoted, where there is something to serve with.
+    last = next((name for name in ("flow", "serve") if name in project.commands), None)
+    found += [Check(last, {"flow": flow, "serve": serve}[last])] if last else []
     if full:
         return [*found, Check("tests", everything)]
     units = sorted((project.folder / "tests").iterdir())
