@@ -51,7 +51,6 @@ def prepare(
             project.python,
             rendered[project],
             frozenset(packages.versions(names[project])),
-            tuple(packages.plugins(names[project])),
         )
         found.append((project, subject, packages))
     return found

@@ -9,14 +9,16 @@ import shutil
 import subprocess
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from projects import OWN, PACKAGE, ROOT, Project
+from projects import OWN, PACKAGE, ROOT, Project, choices
 
 from proof.environment import tool_environment
 
@@ -44,6 +46,7 @@ class Workplace:
     project: Project
     temporary: Path
     copies: list[Path] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)
 
     @property
     def traces(self) -> Path:
@@ -53,14 +56,18 @@ class Workplace:
     @property
     def environment(self) -> dict[str, str]:
         """The variables of every process of the check."""
-        return tool_environment() | {
-            "PROOF_TRACE": str(self.traces),
-            "TMPDIR": str(self.temporary),
-            # As many checks run at once as there are cores.
-            "OMP_NUM_THREADS": "1",
-            "PYTHONUTF8": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
+        return (
+            tool_environment()
+            | self.variables
+            | {
+                "PROOF_TRACE": str(self.traces),
+                "TMPDIR": str(self.temporary),
+                # As many checks run at once as there are cores.
+                "OMP_NUM_THREADS": "1",
+                "PYTHONUTF8": "1",
+                "PYTHONDONTWRITEBYTECODE": "1",
+            }
+        )
 
     def run(self, *arguments: str, cwd: Path | None = None, errors: bool = True) -> str:
         """Run the project's Python and return what it printed; `Failed` where that fails.
@@ -201,8 +208,7 @@ def compare_served(place: Workplace, copy: Path, run: Path) -> None:
             b"[" + b",".join(examples.read_bytes().splitlines()) + b"]",
             {"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=60) as response:
-            answers = json.load(response)
+        answers = ask(request)
     model = json.loads((run / "metadata.json").read_text(encoding="utf-8"))["model_sha256"]
     for line, answer in zip(offline.splitlines(), answers, strict=True):
         wanted = json.loads(line)
@@ -212,20 +218,41 @@ def compare_served(place: Workplace, copy: Path, run: Path) -> None:
             raise Failed(f"served by {answer['model_version']} instead of {model}")
 
 
+def ask(request: urllib.request.Request) -> Any:
+    """Send a request until the service has its model, and return the answer."""
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
+                raise
+            time.sleep(0.5)
+
+
 def tests(path: str) -> Callable[[Workplace], None]:
-    """The check that runs one file or folder of the project's own tests."""
+    """The check that runs one file or folder of the project's own tests.
+
+    Without the plugins that some layer brought along, so that the others' tests are the same.
+    """
 
     def run(place: Workplace) -> None:
-        printed = place.run("-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", path)
-        if "skipped" in printed.splitlines()[-1]:
-            raise Failed(printed)
+        place.variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        pytest(place, path)
 
     return run
 
 
 def everything(place: Workplace) -> None:
     """All of the project's own tests in one process, as `make test` runs them."""
-    tests("tests")(place)
+    pytest(place)
+
+
+def pytest(place: Workplace, *arguments: str) -> None:
+    """Run tests; one that is skipped is a failure."""
+    printed = place.run("-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *arguments)
+    if "skipped" in printed.splitlines()[-1]:
+        raise Failed(printed)
 
 
 @dataclass(frozen=True)
@@ -238,7 +265,7 @@ class Check:
 
 
 def checks(project: Project, full: bool) -> list[Check]:
-    """The checks of a project; with `full` its tests run all together."""
+    """The checks of a project; with `full`, and in the largest one, its tests run all together."""
     found = [
         Check("style", style, traced=False),
         Check("types", types, traced=False),
@@ -248,7 +275,7 @@ def checks(project: Project, full: bool) -> list[Check]:
     # The flow serves what it promoted, where there is something to serve with.
     last = next((name for name in ("flow", "serve") if name in project.commands), None)
     found += [Check(last, {"flow": flow, "serve": serve}[last])] if last else []
-    if full:
+    if full or project.recipes == tuple(choices()):
         return [*found, Check("tests", everything)]
     units = sorted((project.folder / "tests").iterdir())
     return found + [

@@ -113,14 +113,6 @@ class Packages:
         """`name==version` of the given distributions, sorted."""
         return sorted(f"{name}=={self.by_name[name].version}" for name in names)
 
-    def plugins(self, names: Iterable[str]) -> list[str]:
-        """Those that bring a plugin of pytest, which changes all tests by being there."""
-        return sorted(
-            name
-            for name in names
-            if any(point.group == "pytest11" for point in self.by_name[name].entry_points)
-        )
-
 
 def requirements(files: Mapping[str, bytes]) -> list[str]:
     """What a project declares, for running and for development."""

@@ -1,7 +1,7 @@
 """What a check has read when it passed: the reason why it need not be run again.
 
 Evidence holds for another project, or at another time, where everything that was read is the same:
-files and folders of the project, the packages and their versions, the plugins of pytest.
+files and folders of the project, the packages and their versions.
 """
 
 import hashlib
@@ -30,7 +30,6 @@ class Subject:
         python: its interpreter.
         files: its rendered files.
         packages: the distributions of its environment, as `name==version`.
-        plugins: those of them that bring a plugin of pytest.
     """
 
     label: str
@@ -38,7 +37,6 @@ class Subject:
     python: Path
     files: Mapping[str, bytes]
     packages: frozenset[str]
-    plugins: tuple[str, ...]
 
     def hash(self, path: str) -> str | None:
         """The SHA-256 of a rendered file; None where there is none.
@@ -75,13 +73,11 @@ class Evidence:
     listings: dict[str, list[str]]
     modules: dict[str, bool]
     packages: list[str]
-    plugins: list[str]
 
     def holds_for(self, subject: Subject) -> bool:
         """Whether a run in `subject` would read the same."""
         return (
             subject.packages.issuperset(self.packages)
-            and list(subject.plugins) == self.plugins
             and all(subject.hash(path) == found for path, found in self.files.items())
             and all(subject.listing(path) == names for path, names in self.listings.items())
             and all(subject.has_module(name) == there for name, there in self.modules.items())
@@ -138,7 +134,6 @@ def gather(
         listings={path: subject.listing(path) for path in sorted(listings)},
         modules={name: subject.has_module(name) for name in sorted(modules)},
         packages=environment.versions(used & environment.by_name.keys()),
-        plugins=list(subject.plugins),
     )
 
 

@@ -67,7 +67,6 @@ def everything(job: Job, seconds: float) -> Evidence:
         listings={".": subject.listing("."), "src": subject.listing("src")},
         modules={},
         packages=sorted(subject.packages),
-        plugins=list(subject.plugins),
     )
 
 
