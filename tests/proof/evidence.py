@@ -133,7 +133,7 @@ def gather(
         files={path: subject.hash(path) for path in sorted(files)},
         listings={path: subject.listing(path) for path in sorted(listings)},
         modules={name: subject.has_module(name) for name in sorted(modules)},
-        packages=environment.versions(used & environment.by_name.keys()),
+        packages=environment.versions(used - {PACKAGE.replace("_", "-")}),
     )
 
 
