@@ -116,7 +116,7 @@ def test_update(
         commit(project)
     done = 3 if conflicts else 0
     every = pytestconfig.getoption("every_point")
-    strides = (1, 1) if every else (12, 1) if conflicts else (40, 5)
+    strides = (1, 1) if every else (12, 1) if conflicts else (40, 3)
     check_every_point(project, tmp_path, ["update"], done, strides)
 
 
