@@ -126,7 +126,7 @@ def test_add(prepared: Releases, tmp_path: Path, pytestconfig: pytest.Config) ->
     template.publish("v0.1.0")
     command = ["new", "project", "--template", str(template.place), "--defaults"]
     assert killing.run(command, tmp_path, 0)[0] == 0
-    strides = (1, 1) if pytestconfig.getoption("every_point") else (60, 8)
+    strides = (1, 1) if pytestconfig.getoption("every_point") else (60, 6)
     check_every_point(tmp_path / "project", tmp_path, ["add", "tabular"], 0, strides)
 
 

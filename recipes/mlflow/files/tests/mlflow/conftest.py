@@ -73,7 +73,8 @@ def bad_server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real server: `tracking-ui` in a project of its own."""
     port = free_port()
-    command = [sys.executable, "-m", "my_project", "tracking-ui", "--port", str(port)]
+    command = [sys.executable, "-m", "my_project"]
+    command += ["tracking-ui", "--port", str(port)]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
     with subprocess.Popen(
         command, cwd=tmp_path_factory.mktemp("server"), env=environment, text=True

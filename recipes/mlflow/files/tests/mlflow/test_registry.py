@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from my_project import promotion, tracking, tracking_mlflow, tracking_upload, workloads
+from my_project import (
+    promotion,
+    tracking,
+    tracking_mlflow,
+    tracking_upload,
+    workloads,
+)
 from my_project.runs import Run
 from my_project.utils.artifacts import sha256_folder, write_json
 from my_project.utils.errors import UserError

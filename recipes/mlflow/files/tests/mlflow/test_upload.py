@@ -12,11 +12,22 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from my_project import cli, pipeline, tracking, tracking_mlflow, tracking_upload, workloads
+from my_project import (
+    cli,
+    pipeline,
+    tracking,
+    tracking_mlflow,
+    tracking_upload,
+    workloads,
+)
 from my_project.runs import Run
 from my_project.utils.artifacts import write_json
 from my_project.utils.errors import UserError
-from my_project.utils.records import format_predictions, read_records, validate
+from my_project.utils.records import (
+    format_predictions,
+    read_records,
+    validate,
+)
 
 every_workload = pytest.mark.parametrize("name", workloads.NAMES)
 
@@ -186,7 +197,8 @@ def test_types_of_columns_allow_what_examples_allow() -> None:
 
 
 def test_mlflow_is_imported_only_where_it_is_needed() -> None:
-    code = "import sys; from my_project import cli, pipeline; sys.exit('mlflow' in sys.modules)"
+    code = "import sys; from my_project import cli, pipeline; cli.build([]);"
+    code += "sys.exit('mlflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
