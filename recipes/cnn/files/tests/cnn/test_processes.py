@@ -61,7 +61,7 @@ def history(folder: Path) -> str:
 
 
 def only_run(folder: Path) -> Run:
-    [path] = (folder / "experiments/runs").iterdir()
+    [path] = (folder / "experiments/runs").glob("cnn-*")
     return Run(path)
 
 
