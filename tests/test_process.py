@@ -18,7 +18,10 @@ NEW = [*MLMW, "new", "deep/my-project", "--defaults"]
 
 def start_until_rendering(here: Path) -> tuple[subprocess.Popen[bytes], Path]:
     """Start `mlmw new` and wait until its hidden folder has files; returns that folder."""
+    # A process that was started in the background ignores Ctrl-C, and so would its children.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(NEW, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         hidden = [path for path in here.iterdir() if path.name.startswith(".my-project.mlmw-")]
