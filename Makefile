@@ -37,7 +37,8 @@ demo: setup ## Make a project, set it up, train it, report its results
 	@echo
 	@echo "The project is in $(DEMO): begin with its README.md, which now shows these results."
 
-test: setup lint test-combinations ## Run every test
+test: setup lint ## Run every test; of combinations, those of two recipes, and of all
+	@$(BIN)/python tests/prove.py --pairs
 	$(BIN)/python -m pytest -n auto
 
 test-combinations: setup ## Prove every combination of recipes; FULL=1 without the evidence of earlier runs
