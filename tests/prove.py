@@ -19,7 +19,6 @@ from proof.environment import Packages, derive, requirements, set_up
 from proof.evidence import Subject
 from proof.schedule import Job, Result, run_all
 
-
 # The checks that run none of a project's commands and tests.
 TEXT = {"style", "types", "imports"}
 
