@@ -94,8 +94,8 @@ def find(given: str) -> Project:
     except (OSError, subprocess.CalledProcessError) as error:
         said = git.first_line(error)
         if "not a git repository" in said:
-            remedy = f"make it one, then {UNBORN.removeprefix('commit it first: ')}"
-            raise Refusal(what, "it is in no Git repository", f"git init, {remedy}") from None
+            remedy = f"make it one: git init && {UNBORN.removeprefix('commit it first: ')}"
+            raise Refusal(what, "it is in no Git repository", remedy) from None
         raise Refusal(what, f"git refuses ({said})", "see git's advice on it") from None
     project = Project(given, folder, Path(top), Path(git_dir), prefix)
     try:

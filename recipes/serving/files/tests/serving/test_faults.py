@@ -225,8 +225,11 @@ def test_above_the_limit_a_request_is_sent_away_at_once(model: Moody, records: R
         ("SERVE_PORT", "70000", "port: input should be less than or equal to 65535"),
         ("SERVE_PORT", "many", "port: input should be a valid integer"),
         ("SERVE_MAX_BODY_BYTES", "0", "max_body_bytes: input should be greater"),
-        ("SERVE_WORKLOADS", '["nothing"]', "workloads: must name some of"),
+        ("SERVE_WORKLOADS", '["nothing"]', "workloads.0: must name some of"),
         ("SERVE_WORKLOADS", "nothing", "workloads"),
+        ("SERVE_WORKLOADS", "[]", "workloads"),
+        ("SERVE_EXPECTED_SHA256", '{"nothing": "' + "0" * 64 + '"}', "must name some of"),
+        ("SERVE_POLL_SECONDS", "inf", "poll_seconds"),
         ("SERVE_EXPECTED_SHA256", '{"a": "b"}', "expected_sha256.a: string should match"),
     ],
 )

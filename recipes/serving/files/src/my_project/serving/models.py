@@ -29,7 +29,7 @@ class Loaded:
 
     def __init__(self, run: Run, max_examples: int) -> None:
         facts = run.metadata
-        self.sha256: str = facts["model_sha256"]
+        self.folder, self.sha256 = run.folder, str(facts["model_sha256"])
         self.version, self.name = self.sha256[:12], facts["workload"].title()
         self.card = {name: facts.get(name) for name in FACTS} | {"commit": facts["git"]["commit"]}
         self.card |= {"version": self.version, "run": run.folder.name, "metrics": run.metrics}
@@ -92,7 +92,8 @@ class Models:
         sha256, expected = run.metadata["model_sha256"], self.settings.expected_sha256.get(name)
         if expected and sha256 != expected:
             raise UserError(f"{run.folder}: its model is {sha256}, and {expected} is expected")
-        if name not in self.loaded or self.loaded[name].sha256 != sha256:
+        present = self.loaded.get(name)
+        if not present or (present.sha256, present.folder) != (sha256, run.folder):
             self.loaded[name] = Loaded(run, self.settings.max_examples)
             logger.info("%s: model %s of %s is in use", name, sha256[:12], run.folder.name)
 

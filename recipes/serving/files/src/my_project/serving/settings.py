@@ -2,14 +2,23 @@
 
 from typing import Annotated
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from .. import workloads
 from ..utils.config import explain
 from ..utils.errors import UserError
 
+
+def known(name: str) -> str:
+    """Return the name of a workload; a ValueError for any other."""
+    if name not in workloads.NAMES:
+        raise ValueError(f"must name some of {', '.join(workloads.NAMES)}")
+    return name
+
+
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Workload = Annotated[str, AfterValidator(known)]
 
 
 class Settings(BaseSettings):
@@ -20,22 +29,17 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     workers: int = Field(default=1, ge=1, le=64)  # processes
-    workloads: list[str] = workloads.NAMES  # JSON; the first one answers /predict
-    expected_sha256: dict[str, Sha256] = {}  # JSON, by workload: serve this model and no other
-    poll_seconds: float = Field(default=5, gt=0)  # how often to look for a promotion
+    workloads: Annotated[list[Workload], Field(min_length=1)] = (
+        workloads.NAMES
+    )  # JSON; the first one answers /predict
+    expected_sha256: dict[Workload, Sha256] = {}  # JSON, by workload: serve this model and no other
+    poll_seconds: float = Field(default=5, gt=0, le=3600)  # how often to look for a promotion
     max_body_bytes: int = Field(default=2_000_000, ge=1)
     max_examples: int = Field(default=1000, ge=1)  # in one request
     max_concurrency: int = Field(default=64, ge=1)  # requests for predictions; more get a 503
     batch_size: int = Field(default=64, ge=1)  # examples of waiting requests predicted together
-    body_seconds: float = Field(default=10, gt=0)  # to send a body
+    body_seconds: float = Field(default=10, gt=0, le=3600)  # to send a body
     shutdown_seconds: int = Field(default=25, ge=1)  # to answer what was accepted
-
-    @field_validator("workloads")
-    @classmethod
-    def _known(cls, names: list[str]) -> list[str]:
-        if not names or not set(names) <= set(workloads.NAMES):
-            raise ValueError(f"must name some of {', '.join(workloads.NAMES)}")
-        return names
 
 
 def load_settings() -> Settings:
