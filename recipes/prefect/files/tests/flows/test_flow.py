@@ -109,7 +109,7 @@ def test_a_run_that_was_removed_is_trained_again(flow: Flow) -> None:
     shutil.rmtree(run.folder)
     flow()
     assert flow.states["train"] == "Completed"
-    assert len(finished_runs(NAME)) == 2
+    assert len(finished_runs(NAME)) >= 2  # a registry may bring the removed champion back
 
 
 @pytest.mark.parametrize("changed", ["configuration", "data", "code"])
@@ -138,8 +138,9 @@ def test_the_metrics_are_an_artifact(flow: Flow) -> None:
 
     flow()
     with get_client(sync_client=True) as client:
-        artifact = client.read_artifacts()[-1]
+        artifacts = client.read_artifacts()
     [run] = finished_runs(NAME)
+    [artifact] = [one for one in artifacts if run.folder.name in str(one.data)]
     assert artifact.key == f"{NAME}-metrics".replace("_", "-")
     metric = run.metadata["primary_metric"]
     assert f"| {metric} | {run.metrics['test'][metric]:.3f}" in str(artifact.data)
