@@ -41,7 +41,9 @@ def prepare(
     everything = Project(tuple(choices()))
     wanted = list(projects) if python or everything in projects else [everything, *projects]
     with template_copy() as template, ProcessPoolExecutor() as pool:
-        rendered = dict(zip(wanted, pool.map(partial(render, template), wanted), strict=True))
+        rendered = dict(
+            zip(wanted, pool.map(partial(Project.render, template=template), wanted), strict=True)
+        )
     if python is None:
         set_up(everything)
     packages = Packages(python or everything.python)
@@ -62,11 +64,6 @@ def prepare(
         )
         found.append((project, subject, packages))
     return found
-
-
-def render(template: Path, project: Project) -> dict[str, bytes]:
-    """Render one project, in a process of the pool."""
-    return project.render(template)
 
 
 def tell(result: Result) -> None:

@@ -151,11 +151,16 @@ def imports(place: Workplace) -> None:
     place.run("-c", IMPORT_ALL)
 
 
+def train(place: Workplace, copy: Path, workload: str) -> Path:
+    """Train a workload in a copy of the project, and return the folder of its run."""
+    return copy / place.run("-m", PACKAGE, "train", workload, cwd=copy).splitlines()[-1]
+
+
 def use(place: Workplace) -> None:
     """Train, evaluate, predict and report, as the README says, and beat the baseline."""
     copy = place.copy()
     for workload in place.project.workloads:
-        run = copy / place.run("-m", PACKAGE, "train", workload, cwd=copy).splitlines()[-1]
+        run = train(place, copy, workload)
         metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
         metric = json.loads((run / "metadata.json").read_text(encoding="utf-8"))["primary_metric"]
         if not metrics["test"][metric] > metrics["baseline"][metric]:
@@ -177,9 +182,8 @@ def use(place: Workplace) -> None:
 
 def serve(place: Workplace) -> None:
     """Train, serve, and get over HTTP what `predict` gives offline."""
-    copy, workload = place.copy(), place.project.workloads[0]
-    run = copy / place.run("-m", PACKAGE, "train", workload, cwd=copy).splitlines()[-1]
-    compare_served(place, copy, run)
+    copy = place.copy()
+    compare_served(place, copy, train(place, copy, place.project.workloads[0]))
 
 
 def flow(place: Workplace) -> None:

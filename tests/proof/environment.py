@@ -15,6 +15,7 @@ import sys
 import tomllib
 import venv
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 
 import uv
@@ -101,6 +102,7 @@ class Packages:
         except FileNotFoundError:
             return []
 
+    @cached_property
     def owners(self) -> dict[str, str]:
         """For each file, relative to the packages' folder, the distribution that brought it."""
         return {

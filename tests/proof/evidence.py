@@ -108,7 +108,7 @@ def gather(
     listings: set[str] = set()
     modules: set[str] = set()
     used: set[str] = set()
-    owners, roots = environment.owners(), [subject.folder, *copies]
+    owners, roots = environment.owners, [subject.folder, *copies]
     for kind, text in {line for path in traces.iterdir() for line in _lines(path)}:
         if kind == "blind":
             return None
