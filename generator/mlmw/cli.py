@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from mlmw import __version__, cli_projects, completion
+from mlmw import __version__, cli_data, cli_projects, completion
 from mlmw.errors import MlmwError, Refusal
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -177,6 +177,7 @@ def recipes_command(
 
 
 cli_projects.register(app)
+cli_data.register(app)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -215,5 +216,6 @@ def main() -> None:
     except BrokenPipeError:  # the reader has seen enough: `mlmw recipes | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
-    gc.freeze()  # nothing left to collect is worth a collection at exit
+    if "duckdb" not in sys.modules:  # its bindings complain about what was not collected
+        gc.freeze()  # nothing left to collect is worth a collection at exit
     sys.exit(code)
