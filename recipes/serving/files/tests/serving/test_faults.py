@@ -1,6 +1,8 @@
 """A model that fails, or that takes long: its request gets an answer, and the next one is fine."""
 
 import asyncio
+import functools
+import json
 import logging
 import math
 import threading
@@ -23,6 +25,7 @@ from my_project.utils.errors import UserError
 from my_project.utils.records import validate
 
 NAME = workloads.NAMES[0]
+JSON = {"Content-Type": "application/json"}
 Records = dict[str, list[dict[str, Any]]]
 
 
@@ -219,18 +222,72 @@ def test_above_the_limit_a_request_is_sent_away_at_once(model: Moody, records: R
     run(test, max_concurrency=2)
 
 
+async def trickle(text: str, go_on: asyncio.Event) -> AsyncIterator[bytes]:
+    """Send a body, its last byte when told to."""
+    yield text[:-1].encode()
+    await go_on.wait()
+    yield text[-1:].encode()
+
+
+async def settled() -> None:
+    """Let everything run that can, until all wait."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def test_slow_bodies_take_no_slot_from_quick_ones(model: Moody, records: Records) -> None:
+    async def test(asking: httpx.AsyncClient) -> None:
+        body, go_on = json.dumps(records[NAME][0]), asyncio.Event()
+        send = functools.partial(asking.post, "/predict", headers=JSON)
+        slow = [asyncio.create_task(send(content=trickle(body, go_on))) for _ in range(5)]
+        await settled()
+        assert (await send(content=body)).status_code == 200
+        assert not any(task.done() for task in slow)
+        go_on.set()
+        assert {(await task).status_code for task in slow} <= {200, 503}  # now they need one, too
+        assert (await slow[0]).status_code == 200
+
+    run(test, max_concurrency=1)
+
+
+def test_unfinished_bodies_hold_little_memory_together(model: Moody, records: Records) -> None:
+    async def test(asking: httpx.AsyncClient) -> None:
+        go_on, slow = asyncio.Event(), []
+        for _ in range(5):  # two fit, and the oldest make room
+            sent = asking.post("/predict", content=trickle(body, go_on), headers=JSON)
+            slow.append(asyncio.create_task(sent))
+            await settled()
+            assert not any(task.done() for task in slow[-2:])
+            assert all(task.done() for task in slow[:-2])
+        go_on.set()
+        assert [(await task).status_code for task in slow] == [408, 408, 408, 200, 200]
+
+    body = json.dumps(records[NAME][0])
+    run(test, max_pending_bytes=5 * len(body) // 2)
+
+
+def test_a_body_that_takes_too_long_is_given_up(model: Moody, records: Records) -> None:
+    async def test(asking: httpx.AsyncClient) -> None:
+        slow = trickle(json.dumps(records[NAME][0]), asyncio.Event())
+        response = await asking.post("/predict", content=slow, headers=JSON)
+        assert response.status_code == 408
+        assert response.headers["connection"] == "close"
+
+    run(test, body_seconds=0.05)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("SERVE_PORT", "70000", "port: input should be less than or equal to 65535"),
-        ("SERVE_PORT", "many", "port: input should be a valid integer"),
-        ("SERVE_MAX_BODY_BYTES", "0", "max_body_bytes: input should be greater"),
-        ("SERVE_WORKLOADS", '["nothing"]', "workloads.0: must name some of"),
-        ("SERVE_WORKLOADS", "nothing", "workloads"),
-        ("SERVE_WORKLOADS", "[]", "workloads"),
+        ("SERVE_PORT", "70000", "SERVE_PORT: Input should be less than or equal to 65535"),
+        ("SERVE_PORT", "many", "SERVE_PORT: Input should be a valid integer"),
+        ("SERVE_MAX_BODY_BYTES", "0", "SERVE_MAX_BODY_BYTES: Input should be greater"),
+        ("SERVE_WORKLOADS", '["nothing"]', "SERVE_WORKLOADS.0: must name some of"),
+        ("SERVE_WORKLOADS", "nothing", "SERVE_WORKLOADS: must be JSON"),
+        ("SERVE_WORKLOADS", "[]", "SERVE_WORKLOADS: List should have at least 1"),
         ("SERVE_EXPECTED_SHA256", '{"nothing": "' + "0" * 64 + '"}', "must name some of"),
-        ("SERVE_POLL_SECONDS", "inf", "poll_seconds"),
-        ("SERVE_EXPECTED_SHA256", '{"a": "b"}', "expected_sha256.a: string should match"),
+        ("SERVE_POLL_SECONDS", "inf", "SERVE_POLL_SECONDS: Input"),
+        ("SERVE_EXPECTED_SHA256", '{"a": "b"}', "SERVE_EXPECTED_SHA256.a: String should match"),
     ],
 )
 def test_wrong_settings_are_told_at_the_start(

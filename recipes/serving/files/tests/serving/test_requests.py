@@ -135,6 +135,23 @@ def test_paths_and_methods_that_are_not_there(server: "Server") -> None:
         assert response.headers["allow"]
 
 
+@every_workload
+def test_an_unknown_field_is_answered_with_those_there_are(
+    server: "Server", records: Records, name: str
+) -> None:
+    first, second = records[name][:2]
+    body = [first, second | {SECRET: 1, f"{SECRET}-too": 2}]
+    error = server.client.post(f"/predict/{name}", json=body).json()["error"]
+    assert error.startswith("1: unknown field; there is " + ", ".join(first)[:900])
+    assert error.count("unknown field") == 1
+
+
+def test_head_is_answered_as_get_without_a_body(server: "Server") -> None:
+    for path in ("/health/live", "/health/ready", "/metrics"):
+        response = server.client.head(path)
+        assert (response.status_code, response.content) == (200, b"")
+
+
 def test_a_request_id_is_kept_if_it_is_harmless(server: "Server") -> None:
     for given in ("abc-1.2_3", "a b", "x" * 65, "\u00e9", '{"a": 1}'):
         headers = {b"X-Request-ID": given.encode()}
@@ -175,22 +192,6 @@ def test_a_body_over_the_limit_takes_little_memory(server: "Server") -> None:
     before = peak()
     send()
     assert peak() - before <= 2 * LIMIT
-
-
-def test_a_slow_body_is_not_waited_for(serve: Any, trained: dict[str, Run], tmp_path: Path) -> None:
-    from shutil import copytree
-
-    run = trained[FIRST]
-    copytree(run.folder, tmp_path / "experiments/runs" / run.folder.name)
-    slow = serve(tmp_path, body_seconds=0.2, workloads=json.dumps([FIRST]))
-    slow.wait(slow.ready)
-    connection = http.client.HTTPConnection(slow.client.base_url.netloc.decode(), timeout=60)
-    connection.putrequest("POST", "/predict")
-    for name, value in {**JSON, "Content-Length": "10"}.items():
-        connection.putheader(name, value)
-    connection.endheaders(b"{")
-    assert connection.getresponse().status == 408
-    connection.close()
 
 
 @every_workload

@@ -1,8 +1,12 @@
 """The command `serve`."""
 
 import logging
+import multiprocessing
 import os
 import tempfile
+import time
+from pathlib import Path
+from threading import Thread
 from typing import Annotated
 
 import typer
@@ -28,6 +32,7 @@ def main(host: Host = None, port: Port = None, workers: Workers = None) -> None:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
             cores = max(1, (os.cpu_count() or 1) // settings.workers)
             os.environ.setdefault("OMP_NUM_THREADS", str(cores))
+            Thread(target=forget_the_dead, args=[Path(folder)], daemon=True).start()
         uvicorn.run(
             "my_project.serving.app:create_app",
             factory=True,
@@ -39,3 +44,15 @@ def main(host: Host = None, port: Port = None, workers: Workers = None) -> None:
             server_header=False,
             timeout_graceful_shutdown=settings.shutdown_seconds,
         )
+
+
+def forget_the_dead(folder: Path) -> None:
+    """Drop the gauges of processes that have ended: what they had in flight is no longer."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    while True:
+        time.sleep(1)
+        files = list(folder.glob("gauge_live*.db"))  # before the processes: a new one stays
+        alive = {child.pid for child in multiprocessing.active_children()}
+        for pid in {int(file.stem.rpartition("_")[2]) for file in files} - alive:
+            mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]

@@ -1,5 +1,7 @@
 """The application: decode, predict, encode."""
 
+import asyncio
+import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -7,12 +9,13 @@ from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse, Response
+from fastapi_offline import FastAPIOffline
 from pydantic_core import to_json
 from starlette.routing import Route
 
 from ..utils.errors import UserError
 from .batching import Batcher
-from .decoding import decode
+from .decoding import Receiver, decode, upload_field
 from .models import Models, is_finite
 from .monitoring import NON_FINITE, Monitor, count_predictions, failure, metrics
 from .openapi import FAILURE, document
@@ -23,7 +26,8 @@ class Service:
     """What the endpoints share: the models, a thread for each, and how many requests are served."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings, self.models, self.active = settings, Models(settings), 0
+        self.settings, self.models, self.receiver = settings, Models(settings), Receiver(settings)
+        self.active, self.draining = 0, False
         self.batchers = {name: Batcher(settings.batch_size) for name in settings.workloads}
 
     async def predict(self, request: Request) -> Response:
@@ -34,8 +38,10 @@ class Service:
             raise HTTPException(404, f"no such workload; there is {', '.join(names)}")
         if not (loaded := self.models.loaded.get(name)):
             raise HTTPException(503, f"{name}: no model is loaded", {"Retry-After": "5"})
+        upload = upload_field(request.headers, loaded)
+        body = await self.receiver.receive(request)
         with self._admitted():
-            examples, many = await decode(request, loaded, self.settings)
+            examples, many = await decode(request.headers, body, upload, loaded)
             try:
                 predictions = await self.batchers[name].predict(loaded.model, examples)
             except UserError as error:
@@ -64,10 +70,25 @@ class Service:
         return {"status": "live"}
 
     async def ready(self) -> dict[str, str]:
-        """Tell that every workload has a model."""
+        """Tell that every workload has a model, and that the process is not about to end."""
+        if self.draining:
+            raise HTTPException(503, "the process is about to end")
         if missing := set(self.settings.workloads) - set(self.models.loaded):
             raise HTTPException(503, f"no model is loaded for {', '.join(sorted(missing))}")
         return {"status": "ready"}
+
+    def _drain_on_sigterm(self) -> None:
+        """Be unready at once and end later, so that a load balancer has stopped asking by then."""
+        loop = asyncio.get_running_loop()
+
+        def drain(number: int, frame: Any) -> None:
+            self.draining = True
+            signal.signal(number, end)  # a second signal ends it at once
+            loop.call_soon_threadsafe(
+                loop.call_later, self.settings.drain_seconds, signal.raise_signal, number
+            )
+
+        end = signal.signal(signal.SIGTERM, drain)
 
     async def metadata(self) -> dict[str, Any]:
         """Tell where the models in use come from, and what was measured."""
@@ -78,6 +99,8 @@ class Service:
         """Load models, and watch for promotions, as long as the service runs."""
         watcher = threading.Thread(target=self.models.watch, name="watch", daemon=True)
         watcher.start()
+        if self.settings.drain_seconds:
+            self._drain_on_sigterm()
         yield
         self.models.stopped.set()
         watcher.join(timeout=5)
@@ -87,13 +110,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Make the application; a UserError where the environment holds wrong settings."""
     service = Service(settings or load_settings())
     title = __name__.partition(".")[0]
-    app = FastAPI(title=title, lifespan=service.lifespan, redirect_slashes=False)
+    app = FastAPIOffline(title=title, lifespan=service.lifespan, redirect_slashes=False)
     app.add_route("/predict", service.predict, ["POST"], include_in_schema=False)
     app.add_route("/predict/{workload}", service.predict, ["POST"], include_in_schema=False)
     app.add_route("/metrics", metrics, ["GET"], include_in_schema=False)
     app.get("/health/live")(service.live)
     app.get("/health/ready", responses={503: FAILURE})(service.ready)
     app.get("/metadata")(service.metadata)
+    for path, endpoint in (("/health/live", service.live), ("/health/ready", service.ready)):
+        app.head(path, include_in_schema=False)(endpoint)
     app.openapi = lambda: document(app, service.models)  # type: ignore[method-assign]
 
     @app.exception_handler(HTTPException)

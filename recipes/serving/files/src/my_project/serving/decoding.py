@@ -5,7 +5,8 @@ What is wrong is told by position and name of the field; the input itself is nev
 
 import asyncio
 import base64
-from collections.abc import AsyncGenerator
+import textwrap
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
 from fastapi import HTTPException, Request
@@ -21,41 +22,66 @@ LARGE = 50_000  # bytes, which JSON takes a millisecond for
 MAX_FINDINGS = 20
 
 
-async def decode(request: Request, loaded: Loaded, settings: Settings) -> tuple[list[Any], bool]:
-    """Return the examples of a request, and whether they came as a list; an HTTPException else."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+class Receiver:
+    """Bodies on their way in: a slow sender holds some memory, which is bounded, and no slot."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.pending: dict[asyncio.Timeout, int] = {}  # bytes so far, the oldest body first
+
+    async def receive(self, request: Request) -> bytearray:
+        """Read a body, whatever length it announced; an HTTPException if it is large or slow."""
+        limit, body = self.settings.max_body_bytes, bytearray()
+        too_large = HTTPException(413, f"the body has more than {limit} bytes")
+        if int(request.headers.get("content-length", "0")) > limit:
+            raise too_large
+        deadline = asyncio.timeout(self.settings.body_seconds)
+        try:
+            async with deadline:
+                async for chunk in request.stream():
+                    body += chunk
+                    if len(body) > limit:
+                        raise too_large
+                    self.pending[deadline] = len(body)
+                    self._make_room()
+        except TimeoutError:
+            raise HTTPException(408, "the body came too slowly", {"Connection": "close"}) from None
+        finally:
+            self.pending.pop(deadline, None)
+        return body
+
+    def _make_room(self) -> None:
+        """Give up the oldest bodies while all together hold too much: they are the slowest."""
+        limit = self.settings.max_pending_bytes
+        while len(self.pending) > 1 and sum(self.pending.values()) > limit:
+            oldest = next(iter(self.pending))
+            oldest.reschedule(0)
+            del self.pending[oldest]
+
+
+def upload_field(headers: Headers, loaded: Loaded) -> str | None:
+    """Return the field that a body is a file for, None where it is JSON; else an HTTPException."""
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     upload = loaded.upload if kind == "multipart/form-data" else None
     if kind != "application/json" and not upload:
         raise HTTPException(415, "the body must be application/json, or a file where /docs says so")
-    try:
-        async with asyncio.timeout(settings.body_seconds):
-            body = await read_body(request, settings.max_body_bytes)
-    except TimeoutError:
-        raise HTTPException(408, f"the body took over {settings.body_seconds:g} seconds") from None
+    return upload
+
+
+async def decode(
+    headers: Headers, body: bytearray, upload: str | None, loaded: Loaded
+) -> tuple[list[Any], bool]:
+    """Return the examples in a body, and whether they came as a list; an HTTPException else."""
     if upload:
-        body = await read_upload(request.headers, body, upload)
+        body = await read_upload(headers, body, upload)
     try:
         if loaded.upload or len(body) > LARGE:  # a picture, say, takes long to check
             return await asyncio.to_thread(loaded.check, body)
         return loaded.check(body)
     except ValidationError as error:
-        raise HTTPException(422, explain(error)) from None
+        raise HTTPException(422, explain(error, loaded.fields)) from None
     except RecursionError:
         raise HTTPException(422, "the input is nested too deeply") from None
-
-
-async def read_body(request: Request, limit: int) -> bytearray:
-    """Read up to `limit` bytes, and stop there, whatever length was announced."""
-    announced = request.headers.get("content-length", "0")
-    body = bytearray()
-    if int(announced) <= limit:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                break
-        else:
-            return body
-    raise HTTPException(413, f"the body has more than {limit} bytes")
 
 
 async def read_upload(headers: Headers, body: bytearray, field: str) -> bytearray:
@@ -74,7 +100,7 @@ async def read_upload(headers: Headers, body: bytearray, field: str) -> bytearra
         raise HTTPException(422, f"the form must hold one file, named {field}") from None
 
 
-def explain(error: ValidationError) -> str:
+def explain(error: ValidationError, fields: Iterable[str]) -> str:
     """Put pydantic's findings into one line, without what the client sent."""
     if error.error_count() > MAX_FINDINGS:
         return f"{error.error_count()} values are wrong; /docs shows what is expected"
@@ -82,7 +108,8 @@ def explain(error: ValidationError) -> str:
     for problem in error.errors(include_url=False, include_context=False, include_input=False):
         place, text = problem["loc"], problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "unexpected_keyword_argument":
-            place, text = place[:-1], "unknown field; /docs shows those there are"
+            known = textwrap.shorten(", ".join(fields), 1000, placeholder=" ...")
+            place, text = place[:-1], f"unknown field; there is {known}"
         name = ".".join(map(str, place))
         findings.append(f"{name}: {text[:1].lower()}{text[1:]}" if name else text)
-    return "; ".join(findings)
+    return "; ".join(dict.fromkeys(findings))

@@ -12,6 +12,7 @@ from .. import pipeline, promotion
 from ..runs import Run
 from ..utils.errors import UserError
 from ..utils.records import read_records, validate
+from .monitoring import IN_USE, REFUSED
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -47,9 +48,10 @@ class Loaded:
         limits = Field(min_length=1, max_length=max_examples, fail_fast=True)
         self.many: TypeAdapter[list[Any]] = TypeAdapter(Annotated[list[example], limits])
         # The field that a file can be sent for: the only one there is, if it holds base64.
-        [field, *others] = self.one.json_schema()["properties"].items()
-        encoded = not others and field[1].get("contentEncoding") == "base64"
-        self.upload: str | None = field[0] if encoded else None
+        self.fields = self.one.json_schema()["properties"]
+        [name, *others] = self.fields
+        encoded = not others and self.fields[name].get("contentEncoding") == "base64"
+        self.upload: str | None = name if encoded else None
 
     def check(self, body: bytearray) -> tuple[list[Any], bool]:
         """Return the examples in a body, and whether they came as a list; a ValidationError."""
@@ -66,6 +68,8 @@ class Models:
         self.loaded: dict[str, Loaded] = {}
         self.problems: dict[str, str] = {}
         self.stopped = threading.Event()
+        for name in settings.workloads:
+            REFUSED.labels(name)  # there from the start, as 0
 
     def watch(self) -> None:
         """Look for promotions until stopped; this blocks, and is for a thread of its own."""
@@ -86,6 +90,7 @@ class Models:
         if problem and problem != self.problems.get(name):
             kept = f"{self.loaded[name].version} stays" if name in self.loaded else "none is in use"
             logger.error("%s: model not loaded, %s: %s", name, kept, problem)
+            REFUSED.labels(name).inc()
         self.problems[name] = problem
 
     def _replace(self, name: str, run: Run) -> None:
@@ -95,6 +100,9 @@ class Models:
         present = self.loaded.get(name)
         if not present or (present.sha256, present.folder) != (sha256, run.folder):
             self.loaded[name] = Loaded(run, self.settings.max_examples)
+            if present:
+                IN_USE.labels(name, present.version).set(0)
+            IN_USE.labels(name, sha256[:12]).set(1)
             logger.info("%s: model %s of %s is in use", name, sha256[:12], run.folder.name)
 
 

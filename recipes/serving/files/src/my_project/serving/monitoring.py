@@ -20,12 +20,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 logger = logging.getLogger(__name__)
 BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 DECADES = [-1e6, -1e4, -1e3, -100, -10, -1, -0.1, 0, 0.1, 1, 10, 100, 1e3, 1e4, 1e6]
+MODEL = ["workload", "model_version"]
 
 REQUESTS = Counter("http_requests", "Requests answered", ["path", "method", "status"])
 LATENCY = Histogram("http_request_duration_seconds", "Time to answer", ["path"], buckets=BUCKETS)
 IN_FLIGHT = Gauge("http_requests_in_flight", "Not answered yet", multiprocess_mode="livesum")
 CLASSES = Counter("model_predictions", "Predictions by class", ["workload", "prediction"])
 NUMBERS = Histogram("model_predicted_value", "Predicted numbers", ["workload"], buckets=DECADES)
+IN_USE = Gauge("model_in_use", "Processes that answer with it", MODEL, multiprocess_mode="livesum")
+REFUSED = Counter("model_refused", "Models not put into use, by reason once", ["workload"])
 NON_FINITE = Counter("model_non_finite_predictions", "Predictions withheld", ["workload"])
 
 

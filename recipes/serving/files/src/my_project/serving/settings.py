@@ -1,12 +1,12 @@
 """Settings of the service: environment variables such as SERVE_PORT, checked at start-up."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from .. import workloads
-from ..utils.config import explain
 from ..utils.errors import UserError
 
 
@@ -39,7 +39,9 @@ class Settings(BaseSettings):
     max_concurrency: int = Field(default=64, ge=1)  # requests for predictions; more get a 503
     batch_size: int = Field(default=64, ge=1)  # examples of waiting requests predicted together
     body_seconds: float = Field(default=10, gt=0, le=3600)  # to send a body
-    shutdown_seconds: int = Field(default=25, ge=1)  # to answer what was accepted
+    max_pending_bytes: int = Field(default=64_000_000, ge=1)  # of unfinished bodies, together
+    drain_seconds: float = Field(default=0, ge=0, le=3600)  # unready, but answering, after SIGTERM
+    shutdown_seconds: int = Field(default=25, ge=1)  # then, to answer what was accepted
 
 
 def load_settings() -> Settings:
@@ -47,6 +49,12 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise UserError(f"SERVE_ settings: {explain(error)}") from None
-    except SettingsError as error:
-        raise UserError(f"SERVE_ settings: {error}: it must be JSON") from None
+        raise UserError("; ".join(_explain(**problem) for problem in error.errors())) from None
+    except SettingsError as error:  # its text quotes the field
+        raise UserError(_explain([str(error).split('"')[1]], "must be JSON")) from None
+
+
+def _explain(loc: Sequence[int | str], msg: str, **_: Any) -> str:
+    variable, *place = map(str, loc)
+    name = ".".join([f"SERVE_{variable}".upper(), *place])
+    return f"{name}: {msg.removeprefix('Value error, ')}"
