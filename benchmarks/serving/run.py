@@ -1,6 +1,6 @@
 """Requests per second and latency of a project's service beside three peers.
 
-    python benchmarks/serving/run.py [--rounds N] [--seconds S] [--clients C]
+    python benchmarks/serving/run.py [--rounds N] [--seconds S] [--clients C] [--workers W]
 
 One tabular project is made, set up and trained below build/benchmarks/; every server loads that one
 scikit-learn model, in an environment of its own that holds the project and the peer. The same
@@ -30,7 +30,6 @@ ROOT = Path(__file__).parents[2]
 WORK = ROOT / "build" / "benchmarks"
 PROJECT = WORK / "project"
 PEERS = {"mlflow": "mlflow==3.17.2", "bentoml": "bentoml==1.4.39", "litserve": "litserve==0.2.19"}
-WORKERS = "2"  # processes that predict, for each server
 MODEL_PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy")
 SAVE = """
 import sys, mlflow.sklearn
@@ -55,13 +54,14 @@ class Contender:
     probability: Callable[[Any], float]
     rates: list[float] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
+    processor: float = 0  # seconds
 
-    def start(self, model: Path) -> "subprocess.Popen[bytes]":
+    def start(self, model: Path, workers: int) -> "subprocess.Popen[bytes]":
         """Start the process, in a group of its own."""
         scripts = str(self.python.parent)
         more = {
             "MODEL": str(model),
-            "WORKERS": WORKERS,
+            "WORKERS": str(workers),
             "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
         }
         more |= {
@@ -207,11 +207,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def contenders() -> list[Contender]:
+def contenders(workers: int) -> list[Contender]:
     """The project's service first, then the peers, each as its documentation starts it."""
     ports = [str(free_port()) for _ in range(4)]
     folder = Path(__file__).parent
-    own = ["python", "-m", "my_project", "serve", "--port", ports[0], "--workers", WORKERS]
+    own = ["python", "-m", "my_project", "serve", "--port", ports[0], f"--workers={workers}"]
     mlflow = [
         "mlflow",
         "models",
@@ -219,7 +219,7 @@ def contenders() -> list[Contender]:
         "-m",
         str(WORK / "mlflow-model"),
         "--env-manager=local",
-        f"--workers={WORKERS}",
+        f"--workers={workers}",
     ]
     bento = ["bentoml", "serve", "bentoml_service:Service", "--working-dir", str(folder)]
     lit = ["python", str(folder / "litserve_server.py"), ports[3]]
@@ -253,6 +253,18 @@ def contenders() -> list[Contender]:
     ]
 
 
+def processor_time(session: int) -> float:
+    """Return the seconds of processor time that all processes of a server took; on Linux."""
+    total = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            facts = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it has ended
+        total += (int(facts[11]) + int(facts[12])) * (int(facts[3]) == session)
+    return total / os.sysconf("SC_CLK_TCK")
+
+
 def wait_until_ready(contender: Contender, row: dict[str, Any]) -> Any:
     """Ask until there is an answer, for two minutes at most."""
     end = time.monotonic() + 120
@@ -282,7 +294,7 @@ def print_environment(options: argparse.Namespace) -> None:
     system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     print(f"{system}, Python {platform.python_version()}")
     print(", ".join(f"{name} {number}" for name, number in versions.items()))
-    rounds = f"{options.rounds} rounds of {options.seconds:g} s, {WORKERS} workers each"
+    rounds = f"{options.rounds} rounds of {options.seconds:g} s, workers each: {options.workers}"
     print(f"{options.clients} connections, {rounds}, the client on the same machine")
     print("load of the machine before: {:.2f} {:.2f} {:.2f}\n".format(*os.getloadavg()), flush=True)
 
@@ -295,23 +307,27 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--workers", type=int, default=2, help="processes that predict, each")
     options = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
     model = prepare()
     lines = (model.parent / "examples.jsonl").read_text("utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     print_environment(options)
-    chosen, processes = contenders(), []
+    chosen, processes = contenders(options.workers), []
     try:
         for contender in chosen:
-            processes.append(contender.start(model))
+            processes.append(contender.start(model, options.workers))
         answers = [one.probability(wait_until_ready(one, rows[0])) for one in chosen]
         assert max(answers) - min(answers) < 1e-9, f"the servers differ: {answers}"
         for number in range(options.rounds + 1):
-            for contender in chosen if number % 2 else chosen[::-1]:
+            pairs = list(zip(chosen, processes, strict=True))
+            for contender, process in pairs if number % 2 else pairs[::-1]:
                 seconds = options.seconds if number else 1
+                before = processor_time(process.pid)
                 latencies = asyncio.run(load(contender, rows, options.clients, seconds))
                 if number:  # the first round warms up
+                    contender.processor += processor_time(process.pid) - before
                     contender.rates.append(len(latencies) / seconds)
                     contender.latencies += latencies
     finally:
@@ -319,13 +335,14 @@ def main() -> None:
             os.killpg(process.pid, signal.SIGTERM)
         for process in processes:
             process.wait(timeout=60)
-    print("| server | requests/s (lowest to highest round) | p50 ms | p99 ms | ratio |")
-    print("| --- | ---: | ---: | ---: | ---: |")
+    print("| server | requests/s (lowest to highest round) | p50 ms | p99 ms | ratio | CPU ms |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for one in chosen:
         ratio = statistics.median(a / b for a, b in zip(chosen[0].rates, one.rates, strict=True))
         rates = f"{statistics.median(one.rates):.0f} ({min(one.rates):.0f} to {max(one.rates):.0f})"
         p50, p99 = (1000 * percentile(one.latencies, share) for share in (0.5, 0.99))
-        print(f"| {one.name} | {rates} | {p50:.1f} | {p99:.1f} | {ratio:.2f} |")
+        cost = 1000 * one.processor / len(one.latencies)
+        print(f"| {one.name} | {rates} | {p50:.1f} | {p99:.1f} | {ratio:.2f} | {cost:.2f} |")
     print("\nload of the machine after: {:.2f} {:.2f} {:.2f}".format(*os.getloadavg()))
 
 

@@ -105,7 +105,7 @@ def server(trained: dict[str, Run], tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("served")
     for run in trained.values():
         shutil.copytree(run.folder, folder / "experiments/runs" / run.folder.name)
-    started = Server(folder, max_body_bytes=1_000_000, max_examples=100, max_concurrency=500)
+    started = Server(folder, max_body_bytes=1_000_000, max_examples=100, max_concurrency=100)
     started.wait(started.ready)
     yield started
     started.stop()

@@ -3,7 +3,9 @@
 import http.client
 import json
 import os
+import re
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -37,10 +39,9 @@ def folder(project: Path, trained: dict[str, Run]) -> Path:
 
 
 def test_200_clients_get_the_offline_prediction(
-    serve: Serve, folder: Path, records: Records, offline: Records
+    server: "Server", records: Records, offline: Records
 ) -> None:
-    server = serve(folder, workloads=ONLY, max_concurrency=100)
-    server.wait(server.ready)
+    before = predicted(server)
     address, together = server.client.base_url.netloc.decode(), threading.Barrier(CLIENTS)
     bodies = [json.dumps(record) for record in records[NAME]]
 
@@ -78,7 +79,7 @@ def test_200_clients_get_the_offline_prediction(
     )
     print(f"{answered} answered, {refused} refused, /health/live within {slowest:.3f} s")
     assert answered >= CLIENTS
-    assert predicted(server) == answered
+    assert predicted(server) == before + answered
     assert server.metric("http_requests_in_flight") == 1  # the one that asks
 
 
@@ -92,7 +93,7 @@ def predicted(server: "Server") -> float:
 def test_sigterm_under_load_loses_no_accepted_request(
     serve: Serve, folder: Path, records: Records
 ) -> None:
-    server = serve(folder, workloads=ONLY)
+    server = serve(folder, workloads=ONLY, drain_seconds=1)
     server.wait(server.ready)
     answered: set[str] = set()
     ended = threading.Event()
@@ -117,10 +118,15 @@ def test_sigterm_under_load_loses_no_accepted_request(
         server.wait(lambda: len(answered) > 100)
         ended.set()
         started = time.monotonic()
-        code = server.stop()
+        server.process.terminate()
+        server.wait(lambda: not server.ready())
+        count = len(answered)  # unready, and answering
+        server.wait(lambda: len(answered) > count + 10)
+        code = server.process.wait(timeout=60)
         assert time.monotonic() - started < 30
         for task in tasks:
             task.result()
+    server.stop()
     assert code == 143  # 128 + SIGTERM
     logged = {one["request_id"] for one in server.logs if one.get("path") == "/predict"}
     assert logged <= answered
@@ -139,4 +145,11 @@ def test_several_processes_share_the_port_and_the_metrics(
         assert answer["prediction"] == pytest.approx(offline[NAME][case]["prediction"])
     for _ in range(5):
         assert predicted(server) == 40
+        assert server.metric("model_in_use") == 2
+    [_, killed] = re.findall(r"Started server process \[(\d+)\]", server.text)
+    os.kill(int(killed), getattr(signal, "SIGKILL", signal.SIGTERM))
+    server.wait(lambda: server.text.count("is in use") == 3)  # another one takes its place
+    server.wait(lambda: server.metric("model_in_use") == 2)
+    assert predicted(server) == 40
+    assert server.metric("http_requests_in_flight") == 1
     server.stop()

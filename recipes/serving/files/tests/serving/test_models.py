@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 
 from my_project import promotion, tracking, workloads
 from my_project.runs import Run
@@ -103,18 +104,19 @@ def test_without_a_good_model_the_process_lives_and_waits_for_one(
     assert len(errors(server)) == 5  # each once, however often it looked again
 
 
-def test_only_the_expected_model_is_served(serve: Serve, first: Run) -> None:
+def test_only_the_expected_model_is_served(first: Run, caplog: pytest.LogCaptureFixture) -> None:
     newer = copy(first, 1, "not expected")
-    expected = json.dumps({NAME: first.metadata["model_sha256"]})
-    server = serve(Path.cwd(), workloads=ONLY, expected_sha256=expected)
-    server.wait(lambda: bool(errors(server)))
-    assert server.client.get("/health/ready").status_code == 503
+    expected = {NAME: first.metadata["model_sha256"]}
+    models = Models(Settings(workloads=[NAME], expected_sha256=expected))
+    models.refresh(NAME)  # the newest, as none was promoted
+    assert not models.loaded
     tracking.promote(first)
-    server.wait(server.ready)
+    models.refresh(NAME)
     tracking.promote(newer)
-    server.wait(lambda: len(errors(server)) == 2)
-    assert all("is expected" in error for error in errors(server))
-    assert server.client.get("/metadata").json()[NAME]["version"] == version(first)
+    models.refresh(NAME)
+    assert models.loaded[NAME].version == version(first)
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert ["is expected" in text for text in told] == [True, True]
 
 
 def test_a_promoted_model_takes_over_under_load(serve: Serve, first: Run, records: Records) -> None:
@@ -168,7 +170,7 @@ def test_the_old_model_stays_while_the_new_one_is_bad(
     models = Models(Settings(workloads=[NAME]))
     champion: Run | Exception = first
     models.refresh(NAME)
-    loaded = models.loaded[NAME]
+    loaded, before = models.loaded[NAME], metric("model_refused_total", workload=NAME) or 0
     corrupt, foreign = copy(first, 1, "corrupt"), copy(first, 3, "examples of another model")
     unreadable = finish(spoil(copy(first, 2, "unreadable")))
     (corrupt.model / "note.txt").write_text("changed", encoding="utf-8")
@@ -182,6 +184,13 @@ def test_the_old_model_stays_while_the_new_one_is_bad(
         told = [record for record in caplog.records if record.levelname == "ERROR"]
         assert len(told) == number  # once, however often it looked again
         assert f"{version(first)} stays" in told[-1].getMessage()
+        assert metric("model_refused_total", workload=NAME) == before + number
     champion = copy(first, 4, "good")
     models.refresh(NAME)
     assert models.loaded[NAME].version == version(champion)
+    for run, processes in [(first, 0), (corrupt, None), (unreadable, None), (champion, 1)]:
+        assert metric("model_in_use", workload=NAME, model_version=version(run)) == processes
+
+
+def metric(name: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(name, labels)

@@ -1,6 +1,7 @@
 """The documentation: true fields, true examples, and a service that keeps what it says."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,15 @@ def test_metadata_tell_where_each_model_comes_from(
         assert cards[name]["run"] == run.folder.name
         assert cards[name]["model_sha256"] == run.metadata["model_sha256"]
         assert cards[name]["metrics"] == run.metrics
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+def test_the_pages_need_no_other_server(server: "Server", page: str) -> None:
+    links = re.findall(r'(?:src|href)="([^"]+)"', server.client.get(page).text)
+    assert any(link.endswith(".js") for link in links)
+    for link in links:
+        assert link.startswith("/")
+        assert server.client.get(link).status_code == 200
 
 
 def test_metrics_count_paths_that_exist_only(server: "Server") -> None:

@@ -31,17 +31,13 @@ class Receiver:
 
     async def receive(self, request: Request) -> bytearray:
         """Read a body, whatever length it announced; an HTTPException if it is large or slow."""
-        limit, body = self.settings.max_body_bytes, bytearray()
-        too_large = HTTPException(413, f"the body has more than {limit} bytes")
-        if int(request.headers.get("content-length", "0")) > limit:
-            raise too_large
-        deadline = asyncio.timeout(self.settings.body_seconds)
+        body, deadline = bytearray(), asyncio.timeout(self.settings.body_seconds)
+        self._check_size(int(request.headers.get("content-length", "0")))
         try:
             async with deadline:
                 async for chunk in request.stream():
                     body += chunk
-                    if len(body) > limit:
-                        raise too_large
+                    self._check_size(len(body))
                     self.pending[deadline] = len(body)
                     self._make_room()
         except TimeoutError:
@@ -49,6 +45,10 @@ class Receiver:
         finally:
             self.pending.pop(deadline, None)
         return body
+
+    def _check_size(self, size: int) -> None:
+        if size > self.settings.max_body_bytes:
+            raise HTTPException(413, f"more than {self.settings.max_body_bytes} bytes")
 
     def _make_room(self) -> None:
         """Give up the oldest bodies while all together hold too much: they are the slowest."""
