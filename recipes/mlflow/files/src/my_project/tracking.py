@@ -50,6 +50,11 @@ def promote(run: Run) -> None:
         client.set_registered_model_alias(name, CHAMPION, versions[0].version)
 
 
+def downloads() -> Path:
+    """Return where champions of other machines go: TRACKING_DOWNLOADS, else beside the runs."""
+    return Path(os.environ.get("TRACKING_DOWNLOADS", RUNS))
+
+
 def champion(workload: str) -> Run | None:
     """Return the champion, downloaded if it is not here; None before the first was promoted.
 
@@ -71,8 +76,10 @@ def champion(workload: str) -> Run | None:
         sha256 = version.tags.get("model_sha256")
         run = Run(RUNS / Path(version.tags.get("run", "no-run")).name)
         if not (run.folder / "metadata.json").exists():
-            RUNS.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=RUNS, prefix=".download-") as temporary:
+            run = Run(downloads() / run.folder.name)
+        if not (run.folder / "metadata.json").exists():
+            downloads().mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=downloads(), prefix=".download-") as temporary:
                 source = f"models:/{name}/{version.version}/artifacts/{run.folder.name}"
                 fetched = Run(Path(download_artifacts(artifact_uri=source, dst_path=temporary)))
                 if sha256_folder(fetched.model) != sha256:

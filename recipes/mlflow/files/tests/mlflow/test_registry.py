@@ -53,6 +53,22 @@ def test_a_champion_that_is_gone_here_is_downloaded(
     assert names == {run.folder.name, tracking_mlflow.STORE.name}
 
 
+def test_a_champion_is_downloaded_beside_runs_that_cannot_be_written(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container: its runs are mounted read-only, and another folder is writable."""
+    tracking.promote(run)
+    before = sha256_folder(run.folder)
+    shutil.rmtree(run.folder)
+    monkeypatch.setenv("TRACKING_DOWNLOADS", str(tmp_path / "downloads"))
+    for _ in range(2):  # the second time it is there already
+        champion = tracking.champion(NAME)
+        assert champion == Run(tmp_path / "downloads" / run.folder.name)
+        assert sha256_folder(champion.folder) == before
+        names = {path.name for path in run.folder.parent.iterdir()}
+        assert names == {tracking_mlflow.STORE.name}
+
+
 def test_a_download_that_is_damaged_is_refused(run: Run) -> None:
     tracking.promote(run)
     shutil.rmtree(run.folder)
