@@ -4,7 +4,8 @@
 
 Debian's buildah builds the Dockerfile as it is; only its base is a stand-in, under the same name,
 made from the Debian packages and the Python of this machine. The wheels are fetched first, so that
-the build itself needs no network. Inside, the project trains and serves, as the user of the image.
+the build itself needs no network. Inside, the project trains and serves, as the user of the image;
+it serves on a read-only file system, as docker-compose.yml has it.
 Where buildah is missing the script says that it skipped, and ends with 0.
 """
 
@@ -14,7 +15,6 @@ import os
 import platform
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -26,6 +26,14 @@ from pathlib import Path
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 IMAGE = "localhost/mlmw-project"
+# Run a command in a container's files ($0) with the runs ($1), all of it read-only but /tmp.
+READ_ONLY = """
+mount --bind "$0" "$0" && mount -o remount,ro,bind "$0"
+mount --bind "$1" "$0/app/experiments/runs" && mount -o remount,ro,bind "$0/app/experiments/runs"
+mount -t tmpfs tmpfs "$0/tmp" && mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc"
+root=$0 && shift
+exec chroot --userspec=1000:1000 "$root" env --chdir=/app "$@"
+"""
 # What a slim base has beside Debian's required packages.
 PACKAGES = ["ca-certificates", "netbase", "tzdata"]
 SETTINGS = ["shells", "login.defs", "nsswitch.conf", "ld.so.conf", "debian_version"]
@@ -154,15 +162,20 @@ def check(buildah: Buildah, folder: Path) -> None:
         return buildah("run", *options, container, "--", *command)
 
     assert inside("id", "-u") == "1000"
-    tools = "import shutil; print(*filter(shutil.which, ['gcc', 'make', 'git', 'pytest', 'ruff']))"
-    assert not inside("python", "-c", tools), "the image holds tools of development"
+    tools = ["gcc", "make", "git", "pytest", "ruff", "mypy"]
+    here = inside("python", "-c", f"import shutil; print(*filter(shutil.which, {tools}))")
+    assert not here, f"the image holds tools of development: {here}"
     assert "tests" not in inside("ls", "/app").split()
     trained = inside(*start, "train").splitlines()[-1]
     example = (runs / Path(trained).name / "examples.jsonl").read_text("utf-8").splitlines()[0]
-    command = buildah.command("run", *options, container, "--", *start, *serve)
+    root = buildah("mount", container)
+    read_only = ["unshare", "--mount", "sh", "-ec", READ_ONLY, root, str(runs), "-i"]
+    read_only += [*config["Env"], f"SERVE_PORT={port}"]
+    refused = subprocess.run([*read_only, "touch", "/app/x"], capture_output=True, check=False)
+    assert b"Read-only file system" in refused.stderr, refused
     log = folder / "serve.log"
     with log.open("w") as output:
-        server = subprocess.Popen(command, stdout=output, start_new_session=True)
+        server = subprocess.Popen([*read_only, *start, *serve], stdout=output)
     try:
         started = time.monotonic()
         while not ask(f"http://127.0.0.1:{port}/health/ready"):
@@ -177,26 +190,12 @@ def check(buildah: Buildah, folder: Path) -> None:
             answer = json.load(response)
         print(f"/predict: {answer['prediction']} by model {answer['model_version']}")
         stopped = time.monotonic()
-        os.kill(find_process(f"SERVE_PORT={port}", serve[-1]), signal.SIGTERM)
+        server.terminate()
         server.wait(timeout=30)
         assert "Application shutdown complete" in log.read_text("utf-8"), "it did not end in order"
         print(f"SIGTERM: ended in order after {time.monotonic() - stopped:.1f} s")
     finally:
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGKILL)
-
-
-def find_process(variable: str, last_word: str) -> int:
-    """Return the process, inside the container, that has a variable and a last argument."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_text().rstrip("\0").split("\0")
-            variables = (folder / "environ").read_text().split("\0")
-            if words[-1] == last_word and "python" in words[0] and variable in variables:
-                return int(folder.name)
-        except OSError:
-            continue  # it has ended
-    sys.exit("the service is not among the processes")
+        server.kill()
 
 
 def ask(url: str) -> bool:
