@@ -3,8 +3,8 @@
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request
@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from ..utils.errors import UserError
 from .batching import Batcher
-from .decoding import Receiver, decode, upload_field
+from .decoding import Receiver, decode
 from .models import Models, is_finite
 from .monitoring import NON_FINITE, Monitor, count_predictions, failure, metrics
 from .openapi import FAILURE, document
@@ -23,11 +23,11 @@ from .settings import Settings, load_settings
 
 
 class Service:
-    """What the endpoints share: the models, a thread for each, and how many requests are served."""
+    """What the endpoints share: the models, a thread for each, and how many may predict at once."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.models, self.receiver = settings, Models(settings), Receiver(settings)
-        self.active, self.draining = 0, False
+        self.slots, self.draining = asyncio.Semaphore(settings.max_concurrency), False
         self.batchers = {name: Batcher(settings.batch_size) for name in settings.workloads}
 
     async def predict(self, request: Request) -> Response:
@@ -38,10 +38,11 @@ class Service:
             raise HTTPException(404, f"no such workload; there is {', '.join(names)}")
         if not (loaded := self.models.loaded.get(name)):
             raise HTTPException(503, f"{name}: no model is loaded", {"Retry-After": "5"})
-        upload = upload_field(request.headers, loaded)
-        body = await self.receiver.receive(request)
-        with self._admitted():
-            examples, many = await decode(request.headers, body, upload, loaded)
+        body = await self.receiver.receive(request)  # which may take long: it needs no slot
+        if self.slots.locked():  # an answer now is better than one too late
+            raise HTTPException(503, "too many requests at a time", {"Retry-After": "1"})
+        async with self.slots:
+            examples, many = await decode(request.headers, body, loaded)
             try:
                 predictions = await self.batchers[name].predict(loaded.model, examples)
             except UserError as error:
@@ -53,17 +54,6 @@ class Service:
         facts = {"model_version": loaded.version, "request_id": request_id}
         answers: list[dict[str, Any]] = [vars(one) | facts for one in predictions]
         return Response(to_json(answers if many else answers[0]), media_type="application/json")
-
-    @contextmanager
-    def _admitted(self) -> Iterator[None]:
-        """Refuse what would only wait: an answer now is better than one too late."""
-        if self.active >= self.settings.max_concurrency:
-            raise HTTPException(503, "too many requests at a time", {"Retry-After": "1"})
-        self.active += 1
-        try:
-            yield
-        finally:
-            self.active -= 1
 
     async def live(self) -> dict[str, str]:
         """Tell that the process answers."""

@@ -59,19 +59,12 @@ class Receiver:
             del self.pending[oldest]
 
 
-def upload_field(headers: Headers, loaded: Loaded) -> str | None:
-    """Return the field that a body is a file for, None where it is JSON; else an HTTPException."""
+async def decode(headers: Headers, body: bytearray, loaded: Loaded) -> tuple[list[Any], bool]:
+    """Return the examples in a body, and whether they came as a list; an HTTPException else."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     upload = loaded.upload if kind == "multipart/form-data" else None
     if kind != "application/json" and not upload:
         raise HTTPException(415, "the body must be application/json, or a file where /docs says so")
-    return upload
-
-
-async def decode(
-    headers: Headers, body: bytearray, upload: str | None, loaded: Loaded
-) -> tuple[list[Any], bool]:
-    """Return the examples in a body, and whether they came as a list; an HTTPException else."""
     if upload:
         body = await read_upload(headers, body, upload)
     try:
