@@ -253,16 +253,21 @@ def contenders(workers: int) -> list[Contender]:
     ]
 
 
-def processor_time(session: int) -> float:
-    """Return the seconds of processor time that all processes of a server took; on Linux."""
-    total = 0
+def processor_time(server: int) -> float:
+    """Return the seconds of processor time that a server and its children took; on Linux."""
+    parents: dict[int, int] = {}
+    ticks: dict[int, int] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             facts = path.read_text().rpartition(")")[2].split()
         except OSError:
             continue  # it has ended
-        total += (int(facts[11]) + int(facts[12])) * (int(facts[3]) == session)
-    return total / os.sysconf("SC_CLK_TCK")
+        parents[int(path.parent.name)] = int(facts[1])
+        ticks[int(path.parent.name)] = int(facts[11]) + int(facts[12])
+    family = {server}
+    while more := {child for child, parent in parents.items() if parent in family} - family:
+        family |= more
+    return sum(ticks[member] for member in family) / os.sysconf("SC_CLK_TCK")
 
 
 def wait_until_ready(contender: Contender, row: dict[str, Any]) -> Any:

@@ -23,7 +23,7 @@ from .settings import Settings, load_settings
 
 
 class Service:
-    """What the endpoints share: the models, a thread for each, and how many may predict at once."""
+    """What the endpoints share: the models, a thread for each, and slots for requests."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.models, self.receiver = settings, Models(settings), Receiver(settings)
