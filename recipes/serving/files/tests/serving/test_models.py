@@ -1,5 +1,6 @@
 """Which model answers: one that is whole and expected; a promotion takes over without a pause."""
 
+import asyncio
 import json
 import shutil
 import threading
@@ -14,6 +15,7 @@ from prometheus_client import REGISTRY
 
 from my_project import promotion, tracking, workloads
 from my_project.runs import Run
+from my_project.serving.app import create_app
 from my_project.serving.models import Models
 from my_project.serving.settings import Settings
 from my_project.utils import artifacts
@@ -62,46 +64,60 @@ def errors(server: "Server") -> list[str]:
     return [line["message"] for line in server.logs if line["level"] == "error"]
 
 
-def test_without_a_good_model_the_process_lives_and_waits_for_one(
-    serve: Serve, first: Run, records: Records
+def test_without_a_good_model_the_service_lives_and_waits_for_one(
+    first: Run, records: Records, caplog: pytest.LogCaptureFixture
 ) -> None:
     good = Run(Path(shutil.move(first.folder, "good")))
-    server = serve(Path.cwd(), workloads=ONLY)
+
+    def told() -> list[str]:
+        return [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
 
     def put(change: Callable[[Run], object]) -> None:
         """Put a changed copy of the good run in place, at one stroke, as the newest."""
         changed = Run(shutil.copytree(good.folder, Path("changed")))
         change(changed)
-        changed.folder.rename(first.folder.with_name(f"{NAME}-99991230-{len(errors(server)):06}"))
+        changed.folder.rename(first.folder.with_name(f"{NAME}-99991230-{len(told()):06}"))
 
-    def expect(reason: str, number: int) -> None:
-        server.wait(lambda: len(errors(server)) == number)
-        assert reason in errors(server)[-1]
-        assert "\n" not in errors(server)[-1]
-        assert server.client.get("/health/live").status_code == 200
-        ready = server.client.get("/health/ready")
+    async def expect(client: httpx.AsyncClient, reason: str, number: int) -> None:
+        while len(told()) < number:
+            await asyncio.sleep(0.01)
+        assert len(told()) == number  # each once, however often it looked again
+        assert reason in told()[-1]
+        assert "\n" not in told()[-1]
+        assert (await client.get("/health/live")).status_code == 200
+        ready = await client.get("/health/ready")
         assert ready.status_code == 503
         assert NAME in ready.json()["error"]
-        predict = server.client.post("/predict", json=records[NAME][0])
+        predict = await client.post("/predict", json=records[NAME][0])
         assert predict.status_code == 503
         assert int(predict.headers["retry-after"]) > 0
         for path in ("/metadata", "/metrics", "/openapi.json", "/docs"):
-            assert server.client.get(path).status_code == 200
+            assert (await client.get(path)).status_code == 200
 
-    expect("no finished run yet", 1)
-    put(spoil)
-    expect("differs from what the run saved", 2)
-    put(lambda run: finish(spoil(run)))
-    expect("cannot be read", 3)
-    put(lambda run: (run.folder / "examples.jsonl").unlink())
-    expect("examples.jsonl: cannot be read", 4)
-    put(lambda run: artifacts.write_text(run.folder / "metadata.json", "{}"))
-    expect("metadata.json is not complete", 5)
-    put(lambda run: None)
-    server.wait(server.ready)
-    assert server.client.post("/predict", json=records[NAME][0]).status_code == 200
-    server.stop()
-    assert len(errors(server)) == 5  # each once, however often it looked again
+    async def test() -> None:
+        app = create_app(Settings(workloads=[NAME], poll_seconds=0.02))
+        transport = httpx.ASGITransport(app)
+        async with (
+            asyncio.timeout(60),
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+        ):
+            await expect(client, "no finished run yet", 1)
+            put(spoil)
+            await expect(client, "differs from what the run saved", 2)
+            put(lambda run: finish(spoil(run)))
+            await expect(client, "cannot be read", 3)
+            put(lambda run: (run.folder / "examples.jsonl").unlink())
+            await expect(client, "examples.jsonl: cannot be read", 4)
+            put(lambda run: artifacts.write_text(run.folder / "metadata.json", "{}"))
+            await expect(client, "metadata.json is not complete", 5)
+            put(lambda run: None)
+            while (await client.get("/health/ready")).status_code != 200:
+                await asyncio.sleep(0.01)
+            assert (await client.post("/predict", json=records[NAME][0])).status_code == 200
+
+    asyncio.run(test())
+    assert len(told()) == 5
 
 
 def test_only_the_expected_model_is_served(first: Run, caplog: pytest.LogCaptureFixture) -> None:
