@@ -223,7 +223,7 @@ def test_abort_brings_everything_back(edited: bool, conflicting: Path, mlmw: Mlm
     (conflicting / "docs" / "second.md").write_text("mine too\n")
     before = working_tree(conflicting)
     assert update(mlmw, "project")["result"] == "conflicts"
-    assert git(conflicting, "rev-parse", "refs/mlmw/before-update") == git(
+    assert git(conflicting, "rev-parse", "refs/mlmw/before/1") == git(
         conflicting, "rev-parse", "HEAD"
     )
     if edited:
@@ -236,8 +236,8 @@ def test_abort_brings_everything_back(edited: bool, conflicting: Path, mlmw: Mlm
         "?? untracked.txt",
     ]
     if edited:
-        assert "refs/mlmw/before-abort" in str(outcome["message"])
-        kept = git(conflicting, "show", "refs/mlmw/before-abort:Makefile")
+        assert "refs/mlmw/kept/1" in str(outcome["message"])
+        kept = git(conflicting, "show", "refs/mlmw/kept/1:Makefile")
         assert kept == "half resolved"
     assert mlmw("update", "project", "--abort").code == 2
     assert update(mlmw, "project")["result"] == "conflicts"

@@ -8,18 +8,21 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mlmw import answers as answers_file
-from mlmw import git, publish, source
+from mlmw import git, git_index, publish, source
 from mlmw.answers import ANSWERS, SOURCE, VERSION
+from mlmw.conflicts import still_open
 from mlmw.errors import Refusal
 from mlmw.journal import ABORTING, DONE, OPEN, PUBLISHING, Journal
-from mlmw.merge import Conflict, Entry, Merged, Workspace, workspace
+from mlmw.kept import commit
+from mlmw.merge import Conflict, Entry, Merged, Workspace, difference, workspace
 from mlmw.project import Project, find
 from mlmw.renders import Renders, check_unedited
+from mlmw.replace import fingerprint
 from mlmw.sidecars import set_aside
 
 
@@ -61,7 +64,7 @@ class Plan:
     def changed(self) -> dict[str, Entry | None]:
         """The files that will differ."""
         old, new = (self.workspace.entries(tree) for tree in (self.merged.ours, self.merged.tree))
-        return publish.difference(old, new)
+        return difference(old, new)
 
     def outcome(self, result: str) -> Outcome:
         """What publishing it gives."""
@@ -113,10 +116,11 @@ def apply(given: str, wanted: Wanted) -> Outcome:
             return plan
         outcome = plan.outcome("conflicts" if plan.merged.conflicts else "changed")
         _check_writable(project, plan.changed)
-        _check_hidden_edits(plan)
+        _look_at_files(plan)
         plan.journal.before = _before(project, plan.journal)
-        publish.begin(project, plan.journal, plan.workspace.pack(plan.merged.tree))
-        return outcome
+        kept = publish.begin(project, plan.journal, plan.workspace.pack(plan.merged.tree))
+        message = f"what was saved meanwhile is kept in {', '.join(kept)}" if kept else ""
+        return replace(outcome, message=message)
 
 
 @contextlib.contextmanager
@@ -155,6 +159,7 @@ def _planned(project: Project, wanted: Wanted) -> Iterator[Plan | Outcome]:
         result = Journal(
             *(wanted.action, stored[VERSION], name, head, head, ours, merged.tree),
             *(merged.conflicts, merged.stages, sidecars, adopted),
+            previous=journal if ours != project.tree() else None,
         )
         yield Plan(project, result, space, merged)
 
@@ -168,7 +173,7 @@ def _check_nothing_open(project: Project, journal: Journal | None, head: str) ->
         if journal.phase == PUBLISHING:
             ways = f"mlmw update --continue completes it, {ways}"
         raise Refusal(what, f"its last {journal.action} was interrupted", ways)
-    if journal.phase == OPEN and journal.head == head and publish.still_open(project, journal):
+    if journal.phase == OPEN and journal.head == head and still_open(project, journal):
         ways = "resolve them, git add, mlmw update --continue; or mlmw update --abort"
         raise Refusal(what, f"its last {journal.action} has open conflicts", ways)
 
@@ -217,8 +222,7 @@ def _before(project: Project, journal: Journal) -> str:
     if project.tree() == journal.ours:
         return journal.head
     tree = project.text("write-tree")
-    command = ("commit-tree", "-p", journal.head, "-m", "Before mlmw", tree)
-    return git.plumb(project.top, *command, environment=git.SIGNATURE).decode().strip()
+    return commit(project, tree, f"Before mlmw {journal.action}", journal.head)
 
 
 def _merge(
@@ -245,10 +249,25 @@ def _check_writable(project: Project, changed: dict[str, Entry | None]) -> None:
         if not os.access(place, os.W_OK | os.X_OK):
             why = f"you may not write into {str(place)!r}"
             raise Refusal(f"project {project.given!r}", why, "change its permissions")
-    lock = project.git_dir / "index.lock"
-    if lock.exists():
-        why = f"another git process holds {str(lock)!r}"
-        raise Refusal(f"project {project.given!r}", why, "wait, or remove it if none runs")
+    try:
+        git_index.check_unlocked(project)
+    except git_index.Locked as error:
+        remedy = "wait, or remove it if none runs"
+        raise Refusal(f"project {project.given!r}", str(error.strerror), remedy) from None
+
+
+def _look_at_files(plan: Plan) -> None:
+    """Remember the files as they are, once it is sure that they are still what was merged.
+
+    An edit before the look is seen by the checks after it, and a later one by the look's result.
+    """
+    before = plan.workspace.entries(plan.merged.ours)
+    for path in plan.changed.keys() & before.keys():
+        plan.journal.know(path, fingerprint(plan.project.folder / path))
+    if _clean_tree(plan.project, plan.journal.previous, plan.journal.head) != plan.merged.ours:
+        why = "it was committed to while mlmw was at work"
+        raise Refusal(f"project {plan.project.given!r}", why, "run it again")
+    _check_hidden_edits(plan)
 
 
 def _check_hidden_edits(plan: Plan) -> None:
