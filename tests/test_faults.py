@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import releases
 from conftest import Mlmw, snapshot
 from releases import Releases, append, commit, git, working_tree
 
+from mlmw import update
 from mlmw.project import Project
 
 FIRST = {"a.txt": b"first\n" * 5, "gone.txt": b"first\n", ".gitattributes": b"* text=auto\n"}
@@ -159,6 +161,43 @@ def test_interrupted_at_the_keyboard(
 
         patch.setattr(os, "link", link)
         result = mlmw("update", "project")
-    assert result.code == 130
-    assert "nothing half-made is left" in result.err
+    assert (result.code, result.err) == (130, "error: interrupted: mlmw status tells how it is\n")
     assert state(project) == before
+
+
+def test_interrupted_while_files_are_replaced(
+    project: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That moment is waited out: it is complete, and says so."""
+    with monkeypatch.context() as patch:
+        real, done = os.rename, []
+
+        def rename(source: Path, target: Path) -> None:
+            real(source, target)
+            if project in Path(source).parents:
+                os.kill(os.getpid(), signal.SIGINT)
+                done.append(source)
+
+        patch.setattr(os, "rename", rename)
+        result = mlmw("update", "project")
+    assert (result.code, result.err) == (0, "")
+    assert len(done) > 2
+    assert mlmw("update", "project").out.startswith("project: up to date")
+
+
+def test_interrupted_after_some_projects(
+    project: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was done is told."""
+    real = update.apply
+
+    def apply(given: str, wanted: update.Wanted) -> update.Outcome:
+        if given != "project":
+            raise KeyboardInterrupt
+        return real(given, wanted)
+
+    monkeypatch.setattr(update, "apply", apply)
+    result = mlmw("update", "project", "another")
+    assert result.code == 130
+    assert result.out.splitlines()[1].split()[:2] == ["project", "changed"]
+    assert result.err == "error: interrupted: mlmw status tells how it is\n"

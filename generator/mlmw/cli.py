@@ -197,7 +197,9 @@ def run(arguments: Sequence[str]) -> int:
     except (Abort, KeyboardInterrupt):
         code = INTERRUPTED
     if code == INTERRUPTED:
-        return _fail("interrupted: nothing half-made is left; run it again", INTERRUPTED)
+        new = list(arguments[:1]) == ["new"]
+        how = "nothing half-made is left; run it again" if new else "mlmw status tells how it is"
+        return _fail(f"interrupted: {how}", INTERRUPTED)
     return int(code or 0)
 
 

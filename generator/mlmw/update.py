@@ -103,9 +103,7 @@ def preview(given: str, wanted: Wanted, *options: str) -> tuple[Outcome, str]:
     with _planned(project, wanted) as plan:
         if isinstance(plan, Outcome):
             return plan, ""
-        return plan.outcome("conflicts" if plan.merged.conflicts else "previewed"), plan.diff(
-            *options
-        )
+        return plan.outcome("previewed"), plan.diff(*options)
 
 
 def apply(given: str, wanted: Wanted) -> Outcome:
