@@ -222,12 +222,9 @@ def _for_each(
 def _preview(paths: list[str] | None, wanted: "Wanted", json: bool) -> None:
     from mlmw import update
 
-    patches: list[str] = []
-
     def step(path: str) -> "Outcome":
         colour = "--color=always" if sys.stdout.isatty() and not json else "--color=never"
         outcome, patch = update.preview(path, wanted, colour)
-        patches.append(patch)
         if not json:
             print(patch, end="")
         return outcome
