@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import copier  # noqa: F401  imported once, before the forks
 import killing
@@ -13,8 +14,11 @@ import releases
 from conftest import Mlmw
 from releases import Releases, commit, git, working_tree
 
+from mlmw import publish
 from mlmw.journal import PUBLISHING, Journal
-from mlmw.project import find
+from mlmw.merge import Stage
+from mlmw.project import Project, find
+from mlmw.replace import Site
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="updates run in forked processes")
 TOKEN = "saved meanwhile"
@@ -201,3 +205,41 @@ def test_nothing_replaces_what_is_kept(project: Path, mlmw: Mlmw) -> None:
         assert mlmw("update", str(project), "--abort").code == 0
     for number in (1, 2, 3):
         assert git(project, "show", f"refs/mlmw/kept/{number}:a.txt") == f"work {number}"
+
+
+def test_mode_changed_while_it_runs(
+    project: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = working_tree(project)
+    real = publish.begin
+
+    def begin(*arguments: Any) -> list[str]:
+        (project / "a.txt").chmod(0o755)
+        return real(*arguments)
+
+    monkeypatch.setattr(publish, "begin", begin)
+    result = mlmw("update", str(project))
+    assert (result.code, result.out) == (2, "")
+    assert result.err.endswith(
+        "'a.txt' changed while mlmw was at work; nothing else was changed; run it again\n"
+    )
+    assert working_tree(project) == before | {"a.txt": (0o100, before["a.txt"][1])}
+
+
+def test_written_into_the_old_file_after_the_move(
+    project: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An editor that has the file open still writes into it: that is kept, and told."""
+    real = publish.keep
+
+    def keep(found: Project, journal: Journal, site: Site, also: list[Stage]) -> list[str]:
+        for path, place in site.moved_aside():
+            if path == "a.txt":
+                place.write_text(TOKEN)
+        return real(found, journal, site, also)
+
+    monkeypatch.setattr(publish, "keep", keep)
+    result = mlmw("update", str(project))
+    assert (result.code, result.err) == (0, "")
+    assert "what was saved meanwhile is kept in refs/mlmw/kept/1" in result.out
+    assert git(project, "show", "refs/mlmw/kept/1:a.txt") == TOKEN
