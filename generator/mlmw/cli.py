@@ -197,8 +197,9 @@ def run(arguments: Sequence[str]) -> int:
     except (Abort, KeyboardInterrupt):
         code = INTERRUPTED
     if code == INTERRUPTED:
-        new = list(arguments[:1]) == ["new"]
-        how = "nothing half-made is left; run it again" if new else "mlmw status tells how it is"
+        how = "nothing half-made is left; run it again"
+        if {*arguments[:1]} & {"update", "add", "remove"}:
+            how = "mlmw status tells how it is"
         return _fail(f"interrupted: {how}", INTERRUPTED)
     return int(code or 0)
 
