@@ -2,7 +2,9 @@
 
 import errno
 import os
+import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import releases
 from conftest import Mlmw, snapshot
 from releases import Releases, append, commit, git, working_tree
 
+from mlmw import update
 from mlmw.project import Project
 
 FIRST = {"a.txt": b"first\n" * 5, "gone.txt": b"first\n", ".gitattributes": b"* text=auto\n"}
@@ -40,27 +43,39 @@ class Disk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, number: int, for_good: bool) -> None:
         self.number, self.for_good, self.writes = number, for_good, 0
-        reading = {"rev-parse", "status", "ls-tree", "cat-file", "ls-files"}
-        real_git, real_link, real_write = Project.git, os.link, Path.write_text
+        reading = {"rev-parse", "status", "ls-tree", "cat-file", "ls-files", "for-each-ref"}
+        real_git, real_write = Project.git, Path.write_text
 
         def run_git(
-            project: Project, *arguments: str, data: bytes | None = None, index: Path | None = None
+            project: Project,
+            *arguments: str,
+            data: bytes | None = None,
+            index: Path | None = None,
+            work_tree: Path | None = None,
         ) -> bytes:
             if arguments[0] not in reading and self.full():
                 message = b"fatal: No space left on device\nmore\n"
                 raise subprocess.CalledProcessError(128, "git", stderr=message)
-            return real_git(project, *arguments, data=data, index=index)
+            return real_git(project, *arguments, data=data, index=index, work_tree=work_tree)
 
-        def link(source: Path, target: Path) -> None:
-            self.check(target)
-            real_link(source, target)
+        real_mkdir = os.mkdir
+
+        def checked(function: Callable[..., None], place: int) -> Callable[..., None]:
+            def write(*paths: Path, **options: int) -> None:
+                if function is not real_mkdir or not Path(paths[0]).exists():
+                    self.check(Path(paths[place]))
+                function(*paths, **options)
+
+            return write
 
         def write_text(path: Path, text: str, **options: str) -> int:
             self.check(path)
             return real_write(path, text, **options)  # type: ignore[arg-type]
 
         monkeypatch.setattr(Project, "git", run_git)
-        monkeypatch.setattr(os, "link", link)
+        monkeypatch.setattr(os, "link", checked(os.link, 1))
+        monkeypatch.setattr(os, "rename", checked(os.rename, 1))
+        monkeypatch.setattr(os, "mkdir", checked(real_mkdir, 0))
         monkeypatch.setattr("mlmw.journal.Path.write_text", write_text)
 
     def full(self) -> bool:
@@ -69,15 +84,16 @@ class Disk:
 
     def check(self, path: Path) -> None:
         # What is rendered and merged in temporary folders is another disk.
-        if ".git" in path.parts and self.full():
+        if "project" in path.parts and "mlmw-" not in str(path) and self.full():
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
 
 def count_writes(project: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch) -> int:
-    with monkeypatch.context() as patch:
-        disk = Disk(patch, 0, for_good=False)
-        assert mlmw("update", "project").code == 0
-    assert mlmw("update", "project", "--abort").code == 0
+    for _ in range(2):  # the first time there is one more ref to write
+        with monkeypatch.context() as patch:
+            disk = Disk(patch, 0, for_good=False)
+            assert mlmw("update", "project").code == 0
+        assert mlmw("update", "project", "--abort").code == 0
     return disk.writes
 
 
@@ -86,7 +102,7 @@ def test_disk_that_is_full_for_a_moment(
 ) -> None:
     before = state(project)
     writes = count_writes(project, mlmw, monkeypatch)
-    assert writes > 6
+    assert writes > 20
     for number in range(1, writes + 1):
         with monkeypatch.context() as patch:
             Disk(patch, number, for_good=False)
@@ -145,6 +161,43 @@ def test_interrupted_at_the_keyboard(
 
         patch.setattr(os, "link", link)
         result = mlmw("update", "project")
-    assert result.code == 130
-    assert "nothing half-made is left" in result.err
+    assert (result.code, result.err) == (130, "error: interrupted: mlmw status tells how it is\n")
     assert state(project) == before
+
+
+def test_interrupted_while_files_are_replaced(
+    project: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That moment is waited out: it is complete, and says so."""
+    with monkeypatch.context() as patch:
+        real, done = os.rename, []
+
+        def rename(source: Path, target: Path) -> None:
+            real(source, target)
+            if project in Path(source).parents:
+                os.kill(os.getpid(), signal.SIGINT)
+                done.append(source)
+
+        patch.setattr(os, "rename", rename)
+        result = mlmw("update", "project")
+    assert (result.code, result.err) == (0, "")
+    assert len(done) > 2
+    assert mlmw("update", "project").out.startswith("project: up to date")
+
+
+def test_interrupted_after_some_projects(
+    project: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was done is told."""
+    real = update.apply
+
+    def apply(given: str, wanted: update.Wanted) -> update.Outcome:
+        if given != "project":
+            raise KeyboardInterrupt
+        return real(given, wanted)
+
+    monkeypatch.setattr(update, "apply", apply)
+    result = mlmw("update", "project", "another")
+    assert result.code == 130
+    assert result.out.splitlines()[1].split()[:2] == ["project", "changed"]
+    assert result.err == "error: interrupted: mlmw status tells how it is\n"

@@ -4,10 +4,11 @@ Afterwards the project is as it was, or complete, or one command makes it so.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import copier  # noqa: F401  imported once, before the forks
@@ -47,34 +48,22 @@ def state(project: Path) -> tuple[object, str]:
     return working_tree(project), git(project, "status", "--porcelain=v2", "--untracked-files=all")
 
 
-def points(run: Callable[[int], int | None]) -> int:
-    """Call `run` for every point until one is not reached; returns how many there were."""
-    point = 0
-    while run(point + 1) is None:
-        point += 1
-    return point
-
-
 def test_new(source: Releases, tmp_path: Path) -> None:
     """The project is there as a whole, or not at all; and the same command works again."""
     options = ["--template", str(source.place), "--defaults"]
-    assert killing.run(["new", "whole", *options], tmp_path, 0)[0] == 0
+    assert run(tmp_path, "new", "whole", *options) == 0
     whole = working_tree(tmp_path / "whole")
-
-    def run(point: int) -> int | None:
-        folder = Path(tempfile.mkdtemp(dir=tmp_path))
-        (folder / "a").mkdir()
-        command = ["new", "a/b/whole", *options]
-        code, _ = killing.run(command, folder, point)
-        project = folder / "a" / "b" / "whole"
+    command = ["new", "a/b/whole", *options]
+    (tmp_path / "place" / "a").mkdir(parents=True)
+    code, kills = record(command, tmp_path / "place", tmp_path)
+    assert code == 0
+    for killed in kills:
+        project = killed.folder / "a" / "b" / "whole"
         if not project.exists():
-            assert killing.run(command, folder, 0)[0] == 0
+            assert run(killed.folder, *command) == 0
         assert working_tree(project) == whole
         assert git(project, "status", "--porcelain") == ""
-        shutil.rmtree(folder)
-        return code
-
-    assert points(run) > 20
+    assert kills[-1].points[-1] > 20
 
 
 @pytest.fixture
@@ -83,7 +72,7 @@ def project(source: Releases, tmp_path: Path) -> Path:
     source.publish("v1.0.0")
     git(source.place, "tag", "--delete", *git(source.place, "tag", "--list", "v2*").split())
     command = ["new", "project", "--template", str(source.place), "--defaults"]
-    assert killing.run(command, tmp_path, 0)[0] == 0
+    assert killing.run(command, tmp_path) == 0
     project = tmp_path / "project"
     append(project / "file 0.txt", "mine\n")
     (project / "file 1.txt").write_bytes(b"mine first\n" + FIRST["file 1.txt"])
@@ -103,7 +92,32 @@ def copied(project: Path, tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *arguments: str) -> int | None:
-    return killing.run(arguments, folder, 0)[0]
+    return killing.run(arguments, folder)
+
+
+def record(
+    command: Sequence[str], folder: Path, tmp_path: Path
+) -> tuple[int | None, list[killing.Killed]]:
+    """What kills leave; at some points this is held against what a real one leaves."""
+    code, kills = killing.record(command, folder, Path(tempfile.mkdtemp(dir=tmp_path)))
+    for killed in kills[1 : -1 : len(kills) // 3]:
+        other = Path(tempfile.mkdtemp(dir=tmp_path)) / folder.name
+        shutil.copytree(kills[0].folder, other, symlinks=True)
+        assert killing.run(command, other, killed.points[0]) is None
+        assert names(other) == names(killed.folder)
+        shutil.rmtree(other.parent)
+    return code, kills
+
+
+def names(folder: Path) -> list[str]:
+    """Every path, but for the workshop and for what differs from run to run."""
+    paths = [path.relative_to(folder).as_posix() for path in folder.rglob("*")]
+    paths = [path for path in paths if not path.startswith((".git/objects/", ".git/mlmw/work/"))]
+    return sorted(re.sub(r"mlmw-\w{8}", "mlmw-random", path) for path in paths)
+
+
+def journal(folder: Path) -> Journal | None:
+    return Journal.read(find(str(folder)))
 
 
 @pytest.mark.parametrize("conflicts", [False, True], ids=["clean", "conflicts"])
@@ -114,10 +128,8 @@ def test_update(
         (project / "taken.txt").unlink()
         git(project, "checkout", "HEAD~", "--", "file 0.txt")
         commit(project)
-    done = 3 if conflicts else 0
-    every = pytestconfig.getoption("every_point")
-    strides = (1, 1) if every else (12, 1) if conflicts else (40, 3)
-    check_every_point(project, tmp_path, ["update"], done, strides)
+    every = conflicts or pytestconfig.getoption("every_point")
+    check_every_point(project, tmp_path, ["update"], 3 if conflicts else 0, 1 if every else 3)
 
 
 def test_add(prepared: Releases, tmp_path: Path, pytestconfig: pytest.Config) -> None:
@@ -125,89 +137,78 @@ def test_add(prepared: Releases, tmp_path: Path, pytestconfig: pytest.Config) ->
     template = prepared.copy(tmp_path)
     template.publish("v0.1.0")
     command = ["new", "project", "--template", str(template.place), "--defaults"]
-    assert killing.run(command, tmp_path, 0)[0] == 0
-    strides = (1, 1) if pytestconfig.getoption("every_point") else (60, 6)
-    check_every_point(tmp_path / "project", tmp_path, ["add", "tabular"], 0, strides)
+    assert run(tmp_path, *command) == 0
+    stride = 1 if pytestconfig.getoption("every_point") else 12
+    check_every_point(tmp_path / "project", tmp_path, ["add", "tabular"], 0, stride)
 
 
 def test_abort(project: Path, tmp_path: Path) -> None:
     before = state(project)
     assert run(project, "update") == 3
     (project / "renamed.txt").write_text("edited since\n")
-
-    def one(point: int) -> int | None:
-        folder = copied(project, tmp_path)
-        code, _ = killing.run(["update", "--abort"], folder, point)
-        if Journal.read(find(str(folder))) is not None:
+    code, kills = record(["update", "--abort"], project, tmp_path)
+    assert code == 0
+    for number, killed in enumerate(kills):
+        folder = killed.folder
+        if journal(folder) is not None:
             assert run(folder, "update", "--abort") == 0
         assert state(folder) == before
-        assert git(folder, "show", "refs/mlmw/before-abort:renamed.txt") == "edited since"
-        assert run(folder, "update") == 3
-        shutil.rmtree(folder.parent)
-        return code
-
-    assert points(one) > 10
+        assert git(folder, "show", "refs/mlmw/kept/1:renamed.txt") == "edited since"
+        if number % 10 == 0:
+            assert run(folder, "update") == 3
+    assert len(kills) > 10
 
 
 def test_continue(project: Path, tmp_path: Path) -> None:
     """What was interrupted can be interrupted again."""
     before = state(project)
-    half = copied(project, tmp_path)
-    _, events = killing.run(["update"], half, 0)
-    writing = [number for number, event in enumerate(events, 1) if "checkout-index" in event]
-    whole = state(half)
-    half = copied(project, tmp_path)
-    assert killing.run(["update"], half, writing[-2])[0] is None
-    assert Journal.read(find(str(half))) is not None
-
-    def one(point: int) -> int | None:
-        folder = copied(half, tmp_path)
-        code, _ = killing.run(["update", "--continue"], folder, point)
-        assert run(folder, "update", "--continue") == 3
-        assert state(folder) == whole
-        assert run(folder, "update", "--abort") == 0
-        assert state(folder) == before
-        shutil.rmtree(folder.parent)
-        return code
-
-    assert points(one) > 5
+    half, whole = copied(project, tmp_path), copied(project, tmp_path)
+    assert run(whole, "update") == 3
+    _, kills = killing.record(["update"], half, Path(tempfile.mkdtemp(dir=tmp_path)))
+    under_way = [one.folder for one in kills if (found := journal(one.folder))
+                 and found.phase == PUBLISHING]  # fmt: skip
+    code, kills = record(["update", "--continue"], under_way[len(under_way) // 2], tmp_path)
+    assert code == 3
+    for killed in kills:
+        assert run(killed.folder, "update", "--continue") == 3
+        assert state(killed.folder) == state(whole)
+        assert run(killed.folder, "update", "--abort") == 0
+        assert state(killed.folder) == before
+    assert len(kills) > 5
 
 
 def check_every_point(
-    project: Path, tmp_path: Path, command: list[str], done: int, strides: tuple[int, int]
+    project: Path, tmp_path: Path, command: list[str], done: int, stride: int
 ) -> None:
-    """Kill at the points before the first write into the project, and after it, with a stride."""
+    """See what a kill leaves at every point, or at a share of those that are under way."""
     before = state(project)
-    complete = copied(project, tmp_path)
-    code, events = killing.run(command, complete, 0)
+    code, kills = record(command, copied(project, tmp_path), tmp_path)
     assert code == done
-    after = state(complete)
-    first = next(number for number, event in enumerate(events, 1) if "unpack-objects" in event)
-    interrupted = 0
-    for point in [*range(1, first, strides[0]), *range(first, len(events) + 1, strides[1])]:
-        folder = copied(project, tmp_path)
-        assert killing.run(command, folder, point)[0] is None
-        journal = Journal.read(find(str(folder)))
-        if journal is None:
-            assert state(folder) == before
-        elif journal.phase == PUBLISHING:
-            other = copied(folder, tmp_path)
-            assert run(other, "update", "--continue") == done
-            assert state(other) == after
-            shutil.rmtree(other.parent)
-            if not interrupted:  # it says so, and which commands help
-                assert run(folder, *command) == 2
-            assert run(folder, "update", "--abort") == 0
-            assert state(folder) == before
-            interrupted += 1
+    after = state(kills[-1].folder)
+    interrupted = []
+    for killed in kills:
+        found = journal(killed.folder)
+        if found is None:
+            assert state(killed.folder) == before
+            assert run(killed.folder, *command) == done
+            assert state(killed.folder) == after
+        elif found.phase == PUBLISHING:
+            interrupted.append(killed.folder)
         else:
-            assert state(folder) == after
-        if point % 10 == 0 and state(folder) == before:
-            assert run(folder, *command) == done
-            assert state(folder) == after
-        shutil.rmtree(folder.parent)
-    assert first > 20
-    assert interrupted > 5
+            assert state(killed.folder) == after
+    for number, folder in enumerate(interrupted[::stride]):
+        other = copied(folder, tmp_path)
+        assert run(other, "update", "--continue") == done
+        assert state(other) == after
+        if not number:  # it says so, and which commands help
+            assert run(folder, *command) == 2
+        assert run(folder, "update", "--abort") == 0
+        assert state(folder) == before
+        for place in (other.parent, folder):
+            shutil.rmtree(place)
+    assert kills[-1].points[-1] > 20
+    assert len(interrupted) > 5
+    print(f"\n{kills[-1].points[-1]} points, {len(kills)} states, {len(interrupted)} under way")
 
 
 @pytest.mark.parametrize("kept", range(8))
@@ -223,16 +224,22 @@ def test_git_killed_while_it_writes_files(
     real = Project.git
 
     def torn(
-        self: Project, *arguments: str, data: bytes | None = None, index: Path | None = None
+        self: Project,
+        *arguments: str,
+        data: bytes | None = None,
+        index: Path | None = None,
+        work_tree: Path | None = None,
     ) -> bytes:
         if arguments[0] != "checkout-index":
-            return real(self, *arguments, data=data, index=index)
+            return real(self, *arguments, data=data, index=index, work_tree=work_tree)
         assert data is not None
         assert index is not None
+        assert work_tree is not None
         paths = data.split(b"\0")[:-1][: kept // 2 + 1]
-        real(self, *arguments, data=b"".join(path + b"\0" for path in paths), index=index)
+        part = b"".join(path + b"\0" for path in paths)
+        real(self, *arguments, data=part, index=index, work_tree=work_tree)
         if kept % 2:
-            last = self.top / paths[-1].decode()
+            last = work_tree / paths[-1].decode()
             last.write_bytes(last.read_bytes()[:-3])
         index.with_name(f"{index.name}.lock").write_bytes(b"half an index")
         os._exit(9)

@@ -98,7 +98,7 @@ def test_adding_what_is_there_and_removing_what_is_not(project: Path, mlmw: Mlmw
     for command in (("add", RECIPES[0]), ("remove", RECIPES[1])):
         result = mlmw(*command)
         assert (result.code, result.err) == (0, "")
-        assert result.out.startswith(".: up to date")
+        assert result.out.startswith(f".: nothing to {command[0]} (")
     assert working_tree(project) == before
 
 

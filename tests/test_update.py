@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -223,7 +224,7 @@ def test_abort_brings_everything_back(edited: bool, conflicting: Path, mlmw: Mlm
     (conflicting / "docs" / "second.md").write_text("mine too\n")
     before = working_tree(conflicting)
     assert update(mlmw, "project")["result"] == "conflicts"
-    assert git(conflicting, "rev-parse", "refs/mlmw/before-update") == git(
+    assert git(conflicting, "rev-parse", "refs/mlmw/before/1") == git(
         conflicting, "rev-parse", "HEAD"
     )
     if edited:
@@ -236,8 +237,8 @@ def test_abort_brings_everything_back(edited: bool, conflicting: Path, mlmw: Mlm
         "?? untracked.txt",
     ]
     if edited:
-        assert "refs/mlmw/before-abort" in str(outcome["message"])
-        kept = git(conflicting, "show", "refs/mlmw/before-abort:Makefile")
+        assert "refs/mlmw/kept/1" in str(outcome["message"])
+        kept = git(conflicting, "show", "refs/mlmw/kept/1:Makefile")
         assert kept == "half resolved"
     assert mlmw("update", "project", "--abort").code == 2
     assert update(mlmw, "project")["result"] == "conflicts"
@@ -249,6 +250,31 @@ def test_abort_after_the_commit(project: Path, mlmw: Mlmw) -> None:
     commit(project)
     assert update(mlmw, "project", "--abort")["result"] == "undone"
     assert working_tree(project) == before
+
+
+def test_abort_after_the_commit_leaves_other_work(project: Path, mlmw: Mlmw) -> None:
+    assert update(mlmw, "project")["result"] == "changed"
+    commit(project)
+    append(project / "pyproject.toml", "# not of the update\n")
+    before = working_tree(project)
+    assert update(mlmw, "project", "--abort")["result"] == "undone"
+    assert working_tree(project)["pyproject.toml"] == before["pyproject.toml"]
+
+
+def test_abort_one_after_the_other(project: Path, mlmw: Mlmw) -> None:
+    """Two commands whose results are staged are undone in turn."""
+    states = [working_tree(project)]
+    assert update(mlmw, "project")["result"] == "changed"
+    states.append(working_tree(project))
+    assert mlmw("add", "tabular", "--project", "project").code == 0
+    assert git(project, "rev-parse", "refs/mlmw/before/2^") == git(
+        project, "rev-parse", "refs/mlmw/before/1"
+    )
+    for before in reversed(states):
+        assert update(mlmw, "project", "--abort")["result"] == "undone"
+        assert working_tree(project) == before
+    assert git(project, "status", "--porcelain") == ""
+    assert mlmw("update", "project", "--abort").code == 2
 
 
 @pytest.mark.parametrize("way", ["--abort", "--continue"])
@@ -284,7 +310,8 @@ def test_preview_tells_of_conflicts(conflicting: Path, mlmw: Mlmw) -> None:
     before = snapshot(conflicting)
     result = mlmw("update", "project", "--preview")
     assert result.code == CONFLICTS
-    assert "Makefile: contents\n" in result.out
+    assert "Conflicts (2), that there would be:\n" in result.out
+    assert result.out.endswith("Makefile: contents\n")  # and no advice that does not apply
     assert snapshot(conflicting) == before
 
 
@@ -403,7 +430,7 @@ def test_no_git(project: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch) -> N
     )
 
 
-@pytest.mark.parametrize("path", ["missing", "empty", "project/src"])
+@pytest.mark.parametrize("path", ["missing", "empty", "project/src", ""])
 def test_no_project(path: str, project: Path, here: Path, mlmw: Mlmw) -> None:
     (here / "empty").mkdir()
     result = mlmw("update", path)
@@ -489,7 +516,8 @@ def test_project_in_a_bigger_repository(
     template: Releases, here: Path, mlmw: Mlmw, tmp_path: Path
 ) -> None:
     git(here, "init", "--quiet")
-    for name in ("one", "größe two"):
+    names = ("one", "größe two", "v1.0~x")
+    for name in names:
         (here / "libs").mkdir(exist_ok=True)
         new(mlmw, template, f"libs/{name}")
         shutil.rmtree(here / "libs" / name / ".git")
@@ -499,14 +527,22 @@ def test_project_in_a_bigger_repository(
     new(mlmw, template, str(tmp_path / "fresh"))
     (here / "other.txt").write_text("not committed\n")
     before = working_tree(here)
-    for name in ("one", "größe two"):
+    for name in names:
         assert update(mlmw, f"libs/{name}")["result"] == "changed"
         assert working_tree(here / "libs" / name) == working_tree(tmp_path / "fresh")
     assert (here / "other.txt").read_text() == "not committed\n"
     assert git(here, "diff", "--name-only") == "other.txt"
-    for name in ("one", "größe two"):
+    for name in names:
+        (here / "libs" / name / "Makefile").write_text(name)
         assert update(mlmw, f"libs/{name}", "--abort")["result"] == "undone"
     assert working_tree(here) == before
+    kept = [
+        ref
+        for ref in git(here, "for-each-ref", "--format=%(refname)", "refs/mlmw").splitlines()
+        if ref.startswith("refs/mlmw/kept-libs%2F")
+    ]
+    changed = {git(here, "diff", "--name-only", "-z", f"{ref}^", ref) for ref in kept}
+    assert changed == {f"libs/{name}/Makefile\0" for name in names}
 
 
 def test_linked_working_tree(project: Path, here: Path, mlmw: Mlmw) -> None:
@@ -517,6 +553,23 @@ def test_linked_working_tree(project: Path, here: Path, mlmw: Mlmw) -> None:
     assert git(project, "status", "--porcelain") == ""
     assert update(mlmw, "linked", "--abort")["result"] == "undone"
     assert working_tree(here / "linked") == before
+
+
+def test_working_tree_on_another_file_system(project: Path, here: Path, mlmw: Mlmw) -> None:
+    """Files cannot be renamed between the two."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == here.stat().st_dev:
+        pytest.skip("there is only one file system to write to")
+    with tempfile.TemporaryDirectory(dir=memory) as temporary:
+        linked = Path(temporary) / "linked"
+        git(project, "worktree", "add", "--quiet", "-b", "other", str(linked))
+        before = working_tree(linked)
+        assert update(mlmw, str(linked))["result"] == "changed"
+        assert not (linked / ".mlmw").exists()
+        append(linked / "Makefile", "# mine\n")
+        assert update(mlmw, str(linked), "--abort")["result"] == "undone"
+        assert working_tree(linked) == before
+        assert "# mine" in git(linked, "show", "refs/mlmw/kept/1:Makefile")
 
 
 def test_submodules(project: Path, here: Path, mlmw: Mlmw) -> None:
@@ -580,3 +633,21 @@ def test_fleet(
         ["missing", "refused", "-", "-", "-"],
     ]
     assert "project: conflict in Makefile (contents)\n" in result.out
+
+
+def test_exit_code_of_a_fleet(template: Releases, project: Path, here: Path, mlmw: Mlmw) -> None:
+    """Refused, but nothing is changed: 2. Refused beside a change: 1."""
+    shutil.copytree(project, here / "dirty")
+    append(here / "dirty" / "README.md", "x")
+    new(mlmw, template, "newest")
+    assert mlmw("update", "dirty", "newest").code == 2
+    assert mlmw("update", "--preview", "dirty", "project").code == 2
+    assert mlmw("update", "--check", "dirty", "newest").code == 1
+    assert mlmw("update", "dirty", "project").code == 1
+    assert mlmw("update", "project", "newest").code == 0
+
+
+def test_nothing_to_add_although_there_is_a_newer_release(project: Path, mlmw: Mlmw) -> None:
+    assert mlmw("remove", "tabular", "--project", "project").out.splitlines() == [
+        "project: nothing to remove (v0.1.0)"
+    ]

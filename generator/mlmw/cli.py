@@ -197,7 +197,10 @@ def run(arguments: Sequence[str]) -> int:
     except (Abort, KeyboardInterrupt):
         code = INTERRUPTED
     if code == INTERRUPTED:
-        return _fail("interrupted: nothing half-made is left; run it again", INTERRUPTED)
+        how = "nothing half-made is left; run it again"
+        if {*arguments[:1]} & {"update", "add", "remove"}:
+            how = "mlmw status tells how it is"
+        return _fail(f"interrupted: {how}", INTERRUPTED)
     return int(code or 0)
 
 

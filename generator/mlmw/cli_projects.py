@@ -79,7 +79,7 @@ def update_command(
     """Bring projects to a newer version of their template, without losing anything of yours.
 
     The result is staged, not committed. Exit codes: 0 done, 1 behind (--check) or failed,
-    2 refused and nothing changed, 3 done with conflicts, which are listed.
+    2 refused and nothing changed, 3 conflicts, which are listed.
 
     \b
     Examples:
@@ -201,30 +201,30 @@ def _for_each(
     """Do a step in each project; one that fails does not stop the others."""
     from mlmw import report
 
-    outcomes = []
-    for path in paths or ["."]:
-        try:
-            outcomes.append(step(path))
-        except MlmwError as error:
-            if not json and len(paths or ["."]) == 1:
-                raise
-            outcomes.append(report.failure(path, action, error))
-    if json:
-        print(report.as_json(outcomes))
-    else:
-        print(report.outcome_text(outcomes[0]) if len(outcomes) == 1 else report.table(outcomes))
+    outcomes: list[Outcome] = []
+    alone = len(paths or ["."]) == 1
+    try:
+        for path in paths or ["."]:
+            try:
+                outcomes.append(step(path))
+            except MlmwError as error:
+                if not json and alone:
+                    raise
+                outcomes.append(report.failure(path, action, error))
+    finally:  # also after Ctrl-C: what was done is told
+        if json:
+            print(report.as_json(outcomes))
+        elif outcomes:
+            print(report.outcome_text(outcomes[0]) if alone else report.table(outcomes))
     raise typer.Exit(report.exit_code(outcomes))
 
 
 def _preview(paths: list[str] | None, wanted: "Wanted", json: bool) -> None:
     from mlmw import update
 
-    patches: list[str] = []
-
     def step(path: str) -> "Outcome":
         colour = "--color=always" if sys.stdout.isatty() and not json else "--color=never"
         outcome, patch = update.preview(path, wanted, colour)
-        patches.append(patch)
         if not json:
             print(patch, end="")
         return outcome

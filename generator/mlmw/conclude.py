@@ -1,12 +1,17 @@
 """`mlmw update --continue` and `--abort`: after conflicts, a kill, or a change of mind."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from mlmw import git, publish
+from mlmw.conflicts import still_open
 from mlmw.errors import Refusal
 from mlmw.journal import ABORTING, DONE, PUBLISHING, Journal
 from mlmw.project import Project, find
+from mlmw.replace import Changed
 from mlmw.update import Outcome
+
+T = TypeVar("T")
 
 
 def resume(given: str) -> Outcome:
@@ -18,31 +23,41 @@ def resume(given: str) -> Outcome:
         why = "its --abort was interrupted"
         raise Refusal(f"project {given!r}", why, "run it again: mlmw update --abort")
     known = (given, journal.action)
+    message = ""
     if journal.phase == PUBLISHING:
-        _or_fail(project, lambda: publish.finish(project, journal))
-    conflicts = publish.still_open(project, journal)
-    if conflicts:
-        return Outcome(*known, "conflicts", journal.old, journal.new, conflicts=conflicts)
-    journal.phase = DONE
-    _or_fail(project, lambda: journal.write(project))
-    return Outcome(*known, "changed", journal.old, journal.new)
+        try:
+            message = _kept(_or_fail(project, lambda: publish.finish(project, journal)))
+        except Changed as changed:
+            why = f"{changed} changed since its {journal.action} was interrupted"
+            remedy = "mlmw update --abort keeps that, and brings the state before back"
+            raise Refusal(f"project {given!r}", why, remedy) from None
+    conflicts = still_open(project, journal)
+    result = "conflicts" if conflicts else "changed"
+    if not conflicts:
+        journal.phase = DONE
+        _or_fail(project, lambda: journal.write(project))
+    return Outcome(*known, result, journal.old, journal.new, message, conflicts=conflicts)
 
 
 def undo(given: str) -> Outcome:
     """Bring back the state before the last update."""
     project = find(given)
     journal = _journal(project)
-    if project.changes() or project.tree() != journal.result:  # or else it was just committed
+    if project.tree() != journal.result:  # or else it was just committed
         _check_head(project, journal, "undo")
-    saved: list[bool] = []
-    _or_fail(project, lambda: saved.append(publish.abort(project, journal)))
-    message = f"what was done since is kept in {publish.SAVED}" if saved[0] else ""
+    message = _kept(_or_fail(project, lambda: publish.abort(project, journal)))
     return Outcome(given, journal.action, "undone", journal.new, journal.old, message)
 
 
-def _or_fail(project: Project, step: Callable[[], object]) -> None:
+def _kept(places: list[str]) -> str:
+    shown = [f"git diff {ref}^ {ref}" for ref in places if ref.startswith("refs/")]
+    see = f"; see it: {shown[0]}" if shown else ""
+    return f"what was done since is kept in {', '.join(places)}{see}" if places else ""
+
+
+def _or_fail(project: Project, step: Callable[[], T]) -> T:
     try:
-        step()
+        return step()
     except publish.FAILURES as error:
         why = f"it cannot be written ({git.first_line(error)})"
         remedy = "make room or check permissions, then run the same again"
@@ -61,5 +76,5 @@ def _check_head(project: Project, journal: Journal, verb: str) -> None:
     """Refuse to work on another commit than the one that the update began at."""
     if project.text("rev-parse", "HEAD") != journal.head:
         why = f"it is at another commit than the {journal.action} that you want to {verb}"
-        remedy = f"go back to {journal.head[:10]}; the state before is {project.before}"
+        remedy = f"go back to {journal.head[:10]}; the state before is {journal.before[:10]}"
         raise Refusal(f"project {project.given!r}", why, remedy)

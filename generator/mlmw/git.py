@@ -138,7 +138,7 @@ def contains(repository: Path, descendant: str, commit: str) -> bool:
     return True
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What git or the system said, in one line."""
     said = getattr(error, "stderr", None) or getattr(error, "strerror", None) or str(error)
     text = said.decode(errors="replace") if isinstance(said, bytes) else str(said)

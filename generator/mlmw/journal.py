@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from mlmw.merge import Conflict, Stage
+from mlmw.merge import Conflict, Entry, Stage, entries
 from mlmw.project import Project
 
 PUBLISHING, ABORTING, OPEN, DONE = "publishing", "aborting", "open", "done"
@@ -29,18 +29,45 @@ class Journal:
     stages: list[Stage] = field(default_factory=list)
     sidecars: dict[str, str] = field(default_factory=dict)  # path: object
     adopted: list[str] = field(default_factory=list)  # untracked before, the same as the template's
+    previous: Self | None = None  # of an update that is staged, and that this one goes on from
+    # Fingerprints of what each file was before and is after, as it lies on this disk.
+    known: dict[str, list[str]] = field(default_factory=dict)
     phase: str = PUBLISHING
 
     @classmethod
     def read(cls, project: Project) -> Self | None:
         """The journal of the last update, or `None`."""
         try:
-            content: dict[str, Any] = json.loads(_path(project).read_text(encoding="utf-8"))
+            return cls._of(json.loads(_path(project).read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
+
+    @classmethod
+    def _of(cls, content: dict[str, Any]) -> Self:
         content["conflicts"] = [Conflict(**one) for one in content["conflicts"]]
         content["stages"] = [Stage(**one) for one in content["stages"]]
+        content["previous"] = content["previous"] and cls._of(content["previous"])
         return cls(**content)
+
+    @property
+    def unmerged(self) -> set[str]:
+        """The files that it leaves with conflicts in the index."""
+        return {stage.path for stage in self.stages}
+
+    def trees(self, project: Project) -> tuple[dict[str, Entry], dict[str, Entry]]:
+        """Every file before, and after."""
+        listings = (
+            project.git("ls-tree", "-r", "-z", "--full-tree", tree)
+            for tree in (self.ours, self.result)
+        )
+        before, after = map(entries, listings)
+        return before, after
+
+    def know(self, path: str, fingerprint: str | None) -> None:
+        """Remember a fingerprint."""
+        known = self.known.setdefault(path, [])
+        if fingerprint is not None and fingerprint not in known:
+            known.append(fingerprint)
 
     def write(self, project: Project) -> None:
         """Write it whole or not at all."""
@@ -50,10 +77,12 @@ class Journal:
         temporary.write_text(json.dumps(asdict(self), indent=2), encoding="utf-8")
         temporary.replace(path)
 
-
-def forget(project: Project) -> None:
-    """Remove the journal."""
-    _path(project).unlink(missing_ok=True)
+    def forget(self, project: Project) -> None:
+        """It is undone: the update before it, if there is one, is the last one again."""
+        if self.previous:
+            self.previous.write(project)
+        else:
+            _path(project).unlink(missing_ok=True)
 
 
 def folder(project: Project) -> Path:

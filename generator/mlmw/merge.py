@@ -171,6 +171,15 @@ def entries(listing: bytes) -> dict[str, Entry]:
     return found
 
 
+def difference(old: Mapping[str, Entry], new: Mapping[str, Entry]) -> dict[str, Entry | None]:
+    """The files that differ, each as it is in the new tree."""
+    return {
+        path: new.get(path)
+        for path in sorted(old.keys() | new.keys())
+        if old.get(path) != new.get(path)
+    }
+
+
 def index_lines(changed: Mapping[str, Entry | None], zero: str, prefix: str = "") -> bytes:
     """What `git update-index -z --index-info` reads; what goes is said first."""
     lines = [f"{NOTHING} {zero}\t{prefix}{path}" for path, entry in changed.items() if not entry]

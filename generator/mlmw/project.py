@@ -27,23 +27,30 @@ class Project:
 
     @cached_property
     def label(self) -> str:
-        """Tells several projects of one repository apart."""
-        return f"-{quote(self.prefix.rstrip('/'), safe='')}" if self.prefix else ""
-
-    @property
-    def before(self) -> str:
-        """The reference to the state before the last update."""
-        return f"refs/mlmw/before-update{self.label}"
+        """Tells several projects of one repository apart, in names of files and of refs."""
+        name = quote(self.prefix.rstrip("/"), safe="").replace("~", "%7E").replace(".", "%2E")
+        return f"-{name}" if name else ""
 
     @property
     def after(self) -> str:
         """The reference that keeps an update's result until the next one."""
         return f"refs/mlmw/update{self.label}"
 
-    def git(self, *arguments: str, data: bytes | None = None, index: Path | None = None) -> bytes:
-        """Run plumbing at the top of the repository; raises `CalledProcessError`."""
+    def git(
+        self,
+        *arguments: str,
+        data: bytes | None = None,
+        index: Path | None = None,
+        work_tree: Path | None = None,
+    ) -> bytes:
+        """Run plumbing at the top of the repository, or of another working tree.
+
+        Raises `CalledProcessError`.
+        """
         extra = {"GIT_INDEX_FILE": str(index)} if index else {}
-        return git.plumb(self.top, *arguments, data=data, environment=extra)
+        if work_tree:
+            extra |= {"GIT_DIR": str(self.git_dir), "GIT_WORK_TREE": str(work_tree)}
+        return git.plumb(work_tree or self.top, *arguments, data=data, environment=extra)
 
     def text(self, *arguments: str) -> str:
         """What a command prints, as one stripped text."""
@@ -65,15 +72,26 @@ class Project:
 
 def check_folder(given: str) -> Path:
     """The project's folder; raises `Refusal` if there is none."""
-    folder = Path(os.path.abspath(given))
     what = f"PATH {given!r}"
+    if not given.strip():
+        raise Refusal(what, "it is empty", "leave it out, or give the folder of a project")
+    folder = Path(os.path.abspath(given))
     if not folder.is_dir():
         raise Refusal(what, "there is no such folder", "give the folder of a project")
-    if not (folder / ANSWERS).is_file():
+    if not os.path.lexists(folder / ANSWERS) and not _interrupted(folder):
         above = next((place for place in folder.parents if (place / ANSWERS).is_file()), None)
         remedy = f"did you mean {str(above)!r}?" if above else "restore it from git, if it had one"
         raise Refusal(what, f"it has no {ANSWERS}, by which projects are known", remedy)
     return folder
+
+
+def _interrupted(folder: Path) -> bool:
+    """Whether an update was killed in the moment in which it replaced the answers."""
+    try:
+        place = git.plumb(folder, "rev-parse", "--absolute-git-dir")
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return any((Path(os.fsdecode(place).strip()) / "mlmw").glob("journal*.json"))
 
 
 def find(given: str) -> Project:

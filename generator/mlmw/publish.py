@@ -1,249 +1,195 @@
 """Publishing a merge in the project, so that a kill at any moment can be undone or completed.
 
-A journal in the repository says what is under way before the first file changes. The answers file
-changes after all others, the index after that, in one rename. Only files that differ are written,
-and Git writes them.
+A journal in the repository says what is under way before the first file changes. Git writes the
+files that differ into a workshop, from where each is moved to its place; the answers file after all
+others, the index after that. Nothing is replaced that is not known: see `replace`.
 """
 
 import contextlib
 import os
+import shutil
+import signal
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from mlmw import git
-from mlmw.answers import ANSWERS, MARKER
+from mlmw import git, git_index
+from mlmw.answers import ANSWERS
 from mlmw.errors import MlmwError, Refusal
-from mlmw.journal import ABORTING, DONE, OPEN, Journal, folder, forget
-from mlmw.merge import NOTHING, Conflict, Entry, Stage, entries, index_lines
+from mlmw.journal import ABORTING, DONE, OPEN, Journal, folder
+from mlmw.kept import commit, keep, point, unknown_stages
+from mlmw.merge import difference
 from mlmw.project import Project
+from mlmw.replace import Changed, Site, fingerprint
 
 FAILURES = (OSError, subprocess.CalledProcessError)
-SAVED = "refs/mlmw/before-abort"
 
 
-def begin(project: Project, journal: Journal, pack: bytes) -> None:
+def begin(project: Project, journal: Journal, pack: bytes) -> list[str]:
     """Take the merge's objects into the project's repository, point to the state before, publish.
 
-    Raises `Refusal` after undoing everything if the system does not let it.
+    Returns where that is kept which was saved while this happened, if something was: refs. Raises
+    `Refusal` after undoing everything if the system or the owner did not let it.
     """
     what = f"project {project.given!r}"
     try:
         project.git("unpack-objects", "-q", data=pack)
-        _point(project, project.before, journal.before)
-        _point(project, project.after, _commit(project, journal.result, journal))
+        point(project, "before", journal.before)
+        after = commit(project, journal.result, f"mlmw {journal.action}", journal.before)
+        project.git("update-ref", "-m", "mlmw", project.after, after)
         journal.write(project)
     except FAILURES as error:
         why = f"its repository cannot be written ({git.first_line(error)})"
         raise Refusal(what, why, "nothing was changed") from None
     try:
-        finish(project, journal)
-    except FAILURES as error:
+        return finish(project, journal)
+    except git_index.Locked as error:
+        journal.forget(project)
+        raise Refusal(what, f"{error.strerror}", "wait, or remove it if none runs") from None
+    except (*FAILURES, Changed, KeyboardInterrupt) as error:
         why = f"it cannot be written ({git.first_line(error)})"
         try:
-            _restore(project, journal)
+            kept = _restore(project, journal, by_force=False)
         except FAILURES:
             remedy = "make room or check permissions, then: mlmw update --abort"
             raise MlmwError(what, why, remedy) from None
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        if isinstance(error, Changed):
+            why = f"{error} changed while mlmw was at work{f' (see {kept[0]})' if kept else ''}"
+            raise Refusal(what, why, "nothing else was changed; run it again") from None
         raise Refusal(what, why, "nothing was changed") from None
-    except KeyboardInterrupt:
-        _restore(project, journal)
-        raise
 
 
-def finish(project: Project, journal: Journal) -> None:
-    """Write the result; may be repeated after a kill. Raises `OSError` or `CalledProcessError`."""
-    changed = difference(_tree(project, journal.ours), _tree(project, journal.result))
-    for path, oid in journal.sidecars.items():
-        _write_sidecar(project.folder / path, project.git("cat-file", "blob", oid))
-    index = _index_with(project, changed)
-    _check_out(project, index, {path: changed[path] for path in changed if path != ANSWERS})
-    _check_out(project, index, {path: changed[path] for path in changed if path == ANSWERS})
-    _add_stages(project, index, journal.stages)
-    _replace_index(project, index)
+def finish(project: Project, journal: Journal) -> list[str]:
+    """Write the result; may be repeated after a kill.
+
+    Returns what `begin` does. Raises `Changed`, `OSError` or `CalledProcessError`.
+    """
+    with git_index.locked(project):
+        old, new = journal.trees(project)
+        changed = difference(old, new)
+        replaced = changed.keys() - set(journal.adopted)
+        site = _site(project)
+        _check_known(project, journal, site, replaced)
+        index = git_index.copy(project)
+        git_index.put(project, index, changed)
+        staged = _stage(project, index, [path for path in replaced if changed[path]])
+        for path, oid in journal.sidecars.items():
+            if not os.path.lexists(project.folder / path):  # or else a killed run has put it there
+                staged[path] = _stage_sidecar(project, path, oid)
+        for path, new_file in staged.items():
+            journal.know(path, fingerprint(new_file))
+        journal.write(project)
+        with _uninterrupted():
+            for path in _in_order({*replaced, *staged}, staged):
+                site.replace(path, staged.get(path), journal.known.get(path, ()))
+            kept = keep(project, journal, site, ())
+            shutil.rmtree(_workshop(project), ignore_errors=True)
+            git_index.install(project, index, journal.stages)
     journal.phase = OPEN if journal.conflicts else DONE
     journal.write(project)
+    return kept
 
 
-def abort(project: Project, journal: Journal) -> bool:
+def abort(project: Project, journal: Journal) -> list[str]:
     """Bring the state before back.
 
-    Returns whether `refs/mlmw/before-abort` now holds work that was done since.
-    Raises `OSError` or `CalledProcessError`; it may be repeated.
+    Returns where work is kept that was done since: a ref, folders. Raises `OSError` or
+    `CalledProcessError`; it may be repeated.
     """
-    saved = _save(project, journal)
-    _restore(project, journal)
-    return saved
+    return _restore(project, journal, by_force=True)
 
 
-def difference(old: Mapping[str, Entry], new: Mapping[str, Entry]) -> dict[str, Entry | None]:
-    """The files that differ, each as it is in the new tree."""
-    return {
-        path: new.get(path)
-        for path in sorted(old.keys() | new.keys())
-        if old.get(path) != new.get(path)
-    }
-
-
-def still_open(project: Project, journal: Journal) -> list[Conflict]:
-    """The conflicts that nobody has resolved yet."""
-    listing = project.git("ls-files", "--unmerged", "-z", "--", project.prefix or ".")
-    unmerged = {os.fsdecode(line.partition(b"\t")[2]) for line in listing.split(b"\0") if line}
-    return [
-        conflict
-        for conflict in journal.conflicts
-        if f"{project.prefix}{conflict.path}" in unmerged
-        or (conflict.sidecar and os.path.lexists(project.folder / conflict.sidecar))
-        or (not conflict.sidecar and _has_markers(project.folder / conflict.path))
-    ]
-
-
-def _has_markers(path: Path) -> bool:
-    try:
-        return len(MARKER.findall(path.read_bytes())) > 1
-    except OSError:  # resolved by deleting it
-        return False
-
-
-def _tree(project: Project, tree: str) -> dict[str, Entry]:
-    return entries(project.git("ls-tree", "-r", "-z", "--full-tree", tree))
-
-
-def _index_with(project: Project, changed: Mapping[str, Entry | None]) -> Path:
-    """A copy of the repository's index with some entries changed."""
-    current = _index(project)
-    index = folder(project) / f"index{project.label}"
-    _unlock(current, index)
-    index.with_name(f"{index.name}.lock").unlink(missing_ok=True)  # left by a killed git
-    index.unlink(missing_ok=True)
-    if current.exists():
-        index.write_bytes(current.read_bytes())
-    zero = "0" * len(project.text("rev-parse", "HEAD"))
-    lines = index_lines(changed, zero, project.prefix)
-    project.git("update-index", "-z", "--index-info", data=lines, index=index)
-    return index
-
-
-def _check_out(project: Project, index: Path, changed: Mapping[str, Entry | None]) -> None:
-    """Make files as the index has them, those that go first."""
-    for path in [path for path, entry in changed.items() if entry is None]:
-        gone = project.folder / path
-        if gone.is_symlink() or not gone.is_dir():
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                gone.unlink()
-        _prune(gone.parent, project.folder)
-    wanted = [f"{project.prefix}{path}" for path, entry in changed.items() if entry]
-    if wanted:
-        paths = b"".join(os.fsencode(path) + b"\0" for path in wanted)
-        project.git("checkout-index", "-f", "-q", "-u", "-z", "--stdin", data=paths, index=index)
-
-
-def _prune(empty: Path, root: Path) -> None:
-    """Remove folders that became empty, as git does."""
-    with contextlib.suppress(OSError):
-        while empty != root:
-            empty.rmdir()
-            empty = empty.parent
-
-
-def _add_stages(project: Project, index: Path, stages: Iterable[Stage]) -> None:
-    """Leave conflicts in the index as git does."""
-    lines = [f"{NOTHING} {'0' * len(one.oid)}\t{project.prefix}{one.path}" for one in stages]
-    lines += [f"{one.mode} {one.oid} {one.stage}\t{project.prefix}{one.path}" for one in stages]
-    if lines:
-        data = b"".join(os.fsencode(line) + b"\0" for line in lines)
-        project.git("update-index", "-z", "--index-info", data=data, index=index)
-
-
-def _index(project: Project) -> Path:
-    return project.top / project.text("rev-parse", "--git-path", "index")
-
-
-def _lock(current: Path) -> Path:
-    return current.with_name(f"{current.name}.lock")
-
-
-def _unlock(current: Path, index: Path) -> None:
-    """Remove a lock that a killed mlmw left: it is our own index, linked to that name."""
-    lock = _lock(current)
-    if lock.exists() and index.exists() and lock.read_bytes() == index.read_bytes():
-        lock.unlink()
-
-
-def _replace_index(project: Project, index: Path) -> None:
-    """Put our index in place, under the lock that every git respects."""
-    current = _index(project)
-    os.link(index, _lock(current))
-    _lock(current).replace(current)
-    index.unlink()
-
-
-def _write_sidecar(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        path.write_bytes(content)
-    elif path.read_bytes() != content and content.startswith(path.read_bytes()):
-        path.write_bytes(content)  # a kill had cut it short
-
-
-def _touched(project: Project, journal: Journal) -> list[str]:
-    changed = difference(_tree(project, journal.ours), _tree(project, journal.result))
-    return sorted({*changed, *(stage.path for stage in journal.stages)})
-
-
-def _save(project: Project, journal: Journal) -> bool:
-    """Keep in a commit what is neither the state before nor the update's result."""
-    paths = [path for path in _touched(project, journal) if _is_file(project.folder / path)]
-    if not paths:
-        return False
-    index = folder(project) / f"index-saved{project.label}"
-    index.unlink(missing_ok=True)
-    index.with_name(f"{index.name}.lock").unlink(missing_ok=True)
-    project.git("read-tree", "--empty", index=index)
-    data = b"".join(os.fsencode(f"{project.prefix}{path}") + b"\0" for path in paths)
-    options = ("--pathspec-from-file=-", "--pathspec-file-nul")
-    project.git("add", "--force", *options, data=data, index=index)
-    tree = os.fsdecode(project.git("write-tree", index=index)).strip()
-    index.unlink()
-    ours, result = _tree(project, journal.ours), _tree(project, journal.result)
-    present = _tree(project, tree)
-    known = {entry.oid for side in (ours, result) for entry in side.values()}
-    if all(entry.oid in known for entry in present.values()):
-        return False
-    _point(project, SAVED, _commit(project, tree, journal))
-    return True
-
-
-def _commit(project: Project, tree: str, journal: Journal) -> str:
-    """A commit that keeps a tree, made on the state before."""
-    command = ("commit-tree", "-p", journal.before, "-m", f"mlmw {journal.action}", tree)
-    return git.plumb(project.top, *command, environment=git.SIGNATURE).decode().strip()
-
-
-def _point(project: Project, ref: str, commit: str) -> None:
-    project.git("update-ref", "-m", "mlmw", ref, commit)
-
-
-def _is_file(path: Path) -> bool:
-    return path.is_symlink() or path.is_file()
-
-
-def _restore(project: Project, journal: Journal) -> None:
-    """Put the state before in place; may be repeated after a kill."""
+def _restore(project: Project, journal: Journal, by_force: bool) -> list[str]:
+    """Put the state before in place; what is not known gives way to it only `by_force`."""
     journal.phase = ABORTING
     journal.write(project)
-    ours = _tree(project, journal.ours)
-    back = {path: ours.get(path) for path in _touched(project, journal)}
-    index = _index_with(project, back)
-    for path in journal.adopted:
-        del back[path]
-    _check_out(project, index, {path: entry for path, entry in back.items() if path != ANSWERS})
-    _check_out(project, index, {path: entry for path, entry in back.items() if path == ANSWERS})
-    for path, oid in journal.sidecars.items():
-        sidecar = project.folder / path
-        content = project.git("cat-file", "blob", oid)
-        if sidecar.is_file() and content.startswith(sidecar.read_bytes()):
-            sidecar.unlink()
-            _prune(sidecar.parent, project.folder)
-    _replace_index(project, index)
-    forget(project)
+    with git_index.locked(project):
+        old, new = journal.trees(project)
+        back = {path: old.get(path) for path in {*difference(old, new), *journal.unmerged}}
+        site = _site(project)
+        unknown = unknown_stages(project, journal)
+        index = git_index.copy(project)
+        git_index.put(project, index, back)
+        replaced = back.keys() - set(journal.adopted)
+        staged = _stage(project, index, [path for path in replaced if back[path]])
+        for path, old_file in staged.items():
+            journal.know(path, fingerprint(old_file))
+        with _uninterrupted():
+            for path in _in_order({*replaced, *journal.sidecars}, staged):
+                anything = by_force and path not in journal.sidecars
+                with contextlib.suppress(Changed):  # then it stays
+                    site.replace(
+                        path, staged.get(path), None if anything else journal.known.get(path, ())
+                    )
+            kept = keep(project, journal, site, unknown if by_force else ())
+            shutil.rmtree(_workshop(project), ignore_errors=True)
+            if not by_force:
+                index = git_index.copy(project)
+                mine = {one.path for one in unknown}
+                git_index.put(project, index, {path: back[path] for path in back.keys() - mine})
+            git_index.install(project, index)
+    journal.forget(project)
+    return kept
+
+
+def _check_known(project: Project, journal: Journal, site: Site, paths: Iterable[str]) -> None:
+    """Raise `Changed` where there is something of the owner's that the merge does not know."""
+    changed = {one.path for one in unknown_stages(project, journal)}
+    if project.text("rev-parse", "HEAD") != journal.head:
+        changed.add("HEAD")
+    for path in paths:
+        there = site.fingerprint(path)
+        if there is not None and there not in journal.known.get(path, ()):
+            changed.add(path)
+    if changed:
+        raise Changed(*sorted(changed))
+
+
+def _site(project: Project) -> Site:
+    return Site(project.folder, _workshop(project) / "attic")
+
+
+def _workshop(project: Project) -> Path:
+    """Where files wait: in the repository, or in the project if that is on another file system."""
+    inside = folder(project)
+    if inside.stat().st_dev == project.folder.stat().st_dev:
+        return inside / f"work{project.label}"
+    return project.folder / ".mlmw"
+
+
+def _stage(project: Project, index: Path, paths: Iterable[str]) -> dict[str, Path]:
+    """Let git write these files as the index has them, but into the workshop."""
+    place = _workshop(project) / "files"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    (place.parent / ".gitignore").write_text("*\n", encoding="utf-8")
+    wanted = {path: place / f"{project.prefix}{path}" for path in paths}
+    if wanted:
+        data = b"".join(os.fsencode(f"{project.prefix}{path}") + b"\0" for path in sorted(wanted))
+        command = ("checkout-index", "-f", "-q", "-z", "--stdin")
+        project.git(*command, data=data, index=index, work_tree=place)
+    return wanted
+
+
+def _stage_sidecar(project: Project, path: str, oid: str) -> Path:
+    place = _workshop(project) / "sidecars" / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(project.git("cat-file", "blob", oid))
+    return place
+
+
+def _in_order(paths: Iterable[str], staged: Mapping[str, Path]) -> list[str]:
+    """Files that go, files that come, and the answers file last."""
+    return sorted(paths, key=lambda path: (path == ANSWERS, path in staged, path))
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait out the moment in which files are replaced; the children inherit it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -19,17 +19,17 @@ WORDS = {
     "refused": "refused",
     "failed": "failed",
 }
-CODES = {
-    "conflicts": CONFLICTS,
-    "refused": Refusal.exit_code,
-    "failed": MlmwError.exit_code,
-    "behind": 1,
-}
+NOTHING_DUE = {"add": "nothing to add", "remove": "nothing to remove"}
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """The worst of all: conflicts before refusals before what is merely behind."""
-    return max(CODES.get(outcome.result, 0) for outcome in outcomes)
+    """One code for several projects; a refusal's means that nothing was changed in any of them."""
+    results = {outcome.result for outcome in outcomes}
+    if any(outcome.conflicts for outcome in outcomes):
+        return CONFLICTS
+    if "refused" in results and not results & {"changed", "undone", "failed"}:
+        return Refusal.exit_code
+    return MlmwError.exit_code if results & {"refused", "failed", "behind"} else 0
 
 
 def failure(path: str, action: str, error: MlmwError) -> Outcome:
@@ -46,7 +46,7 @@ def as_json(items: Sequence[Any]) -> str:
 def outcome_text(outcome: Outcome) -> str:
     """Everything about one project."""
     versions = _versions(outcome)
-    lines = [f"{outcome.path}: {WORDS[outcome.result]}{f' ({versions})' if versions else ''}"]
+    lines = [f"{outcome.path}: {_word(outcome)}{f' ({versions})' if versions else ''}"]
     if outcome.message:
         lines.append(f"  {outcome.message}")
     lines += [f"  {name}" for name in outcome.files]
@@ -54,11 +54,18 @@ def outcome_text(outcome: Outcome) -> str:
         lines += ["Deleted by you, changed by the template, stays deleted:"]
         lines += [f"  {path}" for path in outcome.kept_deleted]
     if outcome.conflicts:
-        lines += [f"Conflicts ({len(outcome.conflicts)}), for you to decide:"]
+        what = "that there would be" if outcome.result == "previewed" else "for you to decide"
+        lines += [f"Conflicts ({len(outcome.conflicts)}), {what}:"]
         for one in outcome.conflicts:
             beside = f"; the template's is {one.sidecar}" if one.sidecar else ""
             lines.append(f"  {one.path}: {one.kind}{beside}")
     return "\n".join([*lines, *_next_steps(outcome)])
+
+
+def _word(outcome: Outcome) -> str:
+    if outcome.result == "unchanged":  # which says nothing about the version
+        return NOTHING_DUE.get(outcome.action, WORDS["unchanged"])
+    return WORDS[outcome.result]
 
 
 def _versions(outcome: Outcome) -> str:
@@ -71,7 +78,7 @@ def _next_steps(outcome: Outcome) -> list[str]:
     if outcome.result == "changed":
         steps = ["See it: git diff --cached   keep it: git commit"]
         return [*steps, "Undo it: mlmw update --abort"]
-    if outcome.result == "conflicts" and outcome.action != "preview":
+    if outcome.result == "conflicts":
         return [
             "Resolve them (git diff shows them), git add, then: mlmw update --continue",
             "Or undo everything: mlmw update --abort",
@@ -86,7 +93,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
     rows = [("PROJECT", "RESULT", "VERSION", "FILES", "CONFLICTS")]
     for one in outcomes:
         counts = (str(len(one.files) or "-"), str(len(one.conflicts) or "-"))
-        rows.append((one.path, WORDS[one.result], _versions(one) or "-", *counts))
+        rows.append((one.path, _word(one), _versions(one) or "-", *counts))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

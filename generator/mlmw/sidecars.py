@@ -3,9 +3,8 @@
 import os
 from pathlib import Path, PurePosixPath
 
-from mlmw import publish
 from mlmw.errors import MlmwError
-from mlmw.merge import Conflict, Entry, Merged, Workspace
+from mlmw.merge import Conflict, Entry, Merged, Workspace, difference
 from mlmw.project import Project
 
 SIDECAR = ".from-template"
@@ -20,7 +19,7 @@ def set_aside(
     the paths where the owner happens to have the same file already.
     """
     ours, result = space.entries(merged.ours), space.entries(merged.tree)
-    changed = publish.difference(ours, result)
+    changed = difference(ours, result)
     leaving = {path for path, entry in changed.items() if entry is None}
     sidecars: dict[str, str] = {}
     adopted: list[str] = []

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlmw import answers as answers_file
-from mlmw import git, publish, source
+from mlmw import git, source
 from mlmw.answers import ANSWERS, SOURCE, VERSION
+from mlmw.conflicts import still_open
 from mlmw.errors import Refusal
 from mlmw.journal import ABORTING, PUBLISHING, Journal
 from mlmw.merge import Conflict
@@ -61,7 +62,7 @@ def _look_at_journal(project: Project, state: Status) -> None:
     journal = Journal.read(project)
     if journal is None or project.text("rev-parse", "HEAD") != journal.head:
         return
-    state.conflicts = publish.still_open(project, journal)
+    state.conflicts = still_open(project, journal)
     if journal.phase in (ABORTING, PUBLISHING):
         state.under_way = f"{journal.action} interrupted"
     elif state.conflicts:

@@ -4,20 +4,19 @@ One engine for all three: what differs is the version and the recipes of the new
 """
 
 import contextlib
-import os
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mlmw import answers as answers_file
-from mlmw import git, publish, source
+from mlmw import git, publish, ready, source
 from mlmw.answers import ANSWERS, SOURCE, VERSION
 from mlmw.errors import Refusal
-from mlmw.journal import ABORTING, DONE, OPEN, PUBLISHING, Journal
-from mlmw.merge import Conflict, Entry, Merged, Workspace, workspace
+from mlmw.journal import Journal
+from mlmw.kept import commit
+from mlmw.merge import Conflict, Entry, Merged, Workspace, difference, workspace
 from mlmw.project import Project, find
 from mlmw.renders import Renders, check_unedited
 from mlmw.sidecars import set_aside
@@ -61,7 +60,7 @@ class Plan:
     def changed(self) -> dict[str, Entry | None]:
         """The files that will differ."""
         old, new = (self.workspace.entries(tree) for tree in (self.merged.ours, self.merged.tree))
-        return publish.difference(old, new)
+        return difference(old, new)
 
     def outcome(self, result: str) -> Outcome:
         """What publishing it gives."""
@@ -100,9 +99,7 @@ def preview(given: str, wanted: Wanted, *options: str) -> tuple[Outcome, str]:
     with _planned(project, wanted) as plan:
         if isinstance(plan, Outcome):
             return plan, ""
-        return plan.outcome("conflicts" if plan.merged.conflicts else "previewed"), plan.diff(
-            *options
-        )
+        return plan.outcome("previewed"), plan.diff(*options)
 
 
 def apply(given: str, wanted: Wanted) -> Outcome:
@@ -112,11 +109,13 @@ def apply(given: str, wanted: Wanted) -> Outcome:
         if isinstance(plan, Outcome):
             return plan
         outcome = plan.outcome("conflicts" if plan.merged.conflicts else "changed")
-        _check_writable(project, plan.changed)
-        _check_hidden_edits(plan)
+        ready.check_writable(project, plan.changed)
+        ours = plan.workspace.entries(plan.merged.ours)
+        ready.look_at_files(project, plan.journal, ours, plan.changed)
         plan.journal.before = _before(project, plan.journal)
-        publish.begin(project, plan.journal, plan.workspace.pack(plan.merged.tree))
-        return outcome
+        kept = publish.begin(project, plan.journal, plan.workspace.pack(plan.merged.tree))
+        message = f"what was saved meanwhile is kept in {', '.join(kept)}" if kept else ""
+        return replace(outcome, message=message)
 
 
 @contextlib.contextmanager
@@ -124,7 +123,7 @@ def _planned(project: Project, wanted: Wanted) -> Iterator[Plan | Outcome]:
     """Render, merge, and check all that could stop the publication; or tell that nothing is due."""
     journal = Journal.read(project)
     head = project.text("rev-parse", "HEAD")
-    _check_nothing_open(project, journal, head)
+    ready.check_nothing_open(project, journal, head)
     stored = answers_file.read(project.folder)
     with (
         source.opened(wanted.template or stored[SOURCE], project.folder) as template,
@@ -143,7 +142,7 @@ def _planned(project: Project, wanted: Wanted) -> Iterator[Plan | Outcome]:
         ):
             yield Outcome(*known, "unchanged", stored[VERSION], name)
             return
-        ours = _clean_tree(project, journal, head)
+        ours = ready.clean_tree(project, journal, head)
         if ANSWERS not in space.entries(ours):
             why = "git does not track it"
             raise Refusal(f"file {ANSWERS!r}", why, "add and commit it: updates start from it")
@@ -155,22 +154,9 @@ def _planned(project: Project, wanted: Wanted) -> Iterator[Plan | Outcome]:
         result = Journal(
             *(wanted.action, stored[VERSION], name, head, head, ours, merged.tree),
             *(merged.conflicts, merged.stages, sidecars, adopted),
+            previous=journal if ours != project.tree() else None,
         )
         yield Plan(project, result, space, merged)
-
-
-def _check_nothing_open(project: Project, journal: Journal | None, head: str) -> None:
-    what = f"project {project.given!r}"
-    if journal is None:
-        return
-    if journal.phase in (PUBLISHING, ABORTING):
-        ways = "mlmw update --abort undoes it"
-        if journal.phase == PUBLISHING:
-            ways = f"mlmw update --continue completes it, {ways}"
-        raise Refusal(what, f"its last {journal.action} was interrupted", ways)
-    if journal.phase == OPEN and journal.head == head and publish.still_open(project, journal):
-        ways = "resolve them, git add, mlmw update --continue; or mlmw update --abort"
-        raise Refusal(what, f"its last {journal.action} has open conflicts", ways)
 
 
 def _versions(template: source.Template, stored: dict[str, Any], wanted: Wanted) -> tuple[str, str]:
@@ -184,41 +170,12 @@ def _versions(template: source.Template, stored: dict[str, Any], wanted: Wanted)
     return old, old if template.contains(old, new) else new  # never back by itself
 
 
-def _clean_tree(project: Project, journal: Journal | None, head: str) -> str:
-    """The project's tree; raises `Refusal` for a dirty one.
-
-    What an update staged, and nobody has touched since, is as good as committed.
-    """
-    changes = project.changes()
-    if not changes:
-        return project.tree()
-    if (
-        journal is not None
-        and (journal.phase, journal.head) == (DONE, head)
-        and all(code[1] == " " for code, _ in changes)
-        and _index_tree(project) == journal.result
-    ):
-        return journal.result
-    count = f"{len(changes)} files have" if len(changes) > 1 else "a file has"
-    why = f"{count} uncommitted changes ({changes[0][1]!r})"
-    raise Refusal(f"project {project.given!r}", why, "commit or stash them first")
-
-
-def _index_tree(project: Project) -> str | None:
-    options = [f"--prefix={project.prefix}"] if project.prefix else []
-    try:
-        return project.text("write-tree", *options)
-    except subprocess.CalledProcessError:  # unmerged
-        return None
-
-
 def _before(project: Project, journal: Journal) -> str:
     """A commit of the state before."""
     if project.tree() == journal.ours:
         return journal.head
     tree = project.text("write-tree")
-    command = ("commit-tree", "-p", journal.head, "-m", "Before mlmw", tree)
-    return git.plumb(project.top, *command, environment=git.SIGNATURE).decode().strip()
+    return commit(project, tree, f"Before mlmw {journal.action}", journal.head)
 
 
 def _merge(
@@ -233,33 +190,3 @@ def _merge(
     if any(conflict.path == ANSWERS for conflict in merged.conflicts):
         raise Refusal(f"file {ANSWERS!r}", "it was edited by hand", "restore it from git")
     return merged
-
-
-def _check_writable(project: Project, changed: dict[str, Entry | None]) -> None:
-    places = {project.git_dir, project.folder}
-    for path in changed:
-        parent = (project.folder / path).parent
-        if parent.is_dir():
-            places.add(parent)
-    for place in sorted(places):
-        if not os.access(place, os.W_OK | os.X_OK):
-            why = f"you may not write into {str(place)!r}"
-            raise Refusal(f"project {project.given!r}", why, "change its permissions")
-    lock = project.git_dir / "index.lock"
-    if lock.exists():
-        why = f"another git process holds {str(lock)!r}"
-        raise Refusal(f"project {project.given!r}", why, "wait, or remove it if none runs")
-
-
-def _check_hidden_edits(plan: Plan) -> None:
-    """Refuse to replace edits that git was told not to look at, and so does not show."""
-    project = plan.project
-    listing = project.git("ls-files", "-v", "-z", "--", project.prefix or ".").split(b"\0")
-    flagged = [os.fsdecode(line[2:]) for line in listing if line[:1].islower() or line[:1] == b"S"]
-    ours = plan.workspace.entries(plan.merged.ours)
-    for path in {path.removeprefix(project.prefix) for path in flagged} & plan.changed.keys():
-        place = project.folder / path
-        if place.is_file() and project.text("hash-object", "--", str(place)) != ours[path].oid:
-            remedy = "git update-index --no-assume-unchanged --no-skip-worktree, then commit it"
-            why = "it was edited, and git was told not to look at it"
-            raise Refusal(f"file {path!r}", why, remedy)

@@ -1,0 +1,102 @@
+"""Whether a project is fit to be changed; each check raises `Refusal`."""
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping
+
+from mlmw import git_index
+from mlmw.conflicts import still_open
+from mlmw.errors import Refusal
+from mlmw.journal import ABORTING, DONE, OPEN, PUBLISHING, Journal
+from mlmw.merge import Entry
+from mlmw.project import Project
+from mlmw.replace import fingerprint
+
+
+def check_nothing_open(project: Project, journal: Journal | None, head: str) -> None:
+    """Refuse while an earlier update waits to be completed, resolved or undone."""
+    what = f"project {project.given!r}"
+    if journal is None:
+        return
+    if journal.phase in (PUBLISHING, ABORTING):
+        ways = "mlmw update --abort undoes it"
+        if journal.phase == PUBLISHING:
+            ways = f"mlmw update --continue completes it, {ways}"
+        raise Refusal(what, f"its last {journal.action} was interrupted", ways)
+    if journal.phase == OPEN and journal.head == head and still_open(project, journal):
+        ways = "resolve them, git add, mlmw update --continue; or mlmw update --abort"
+        raise Refusal(what, f"its last {journal.action} has open conflicts", ways)
+
+
+def clean_tree(project: Project, journal: Journal | None, head: str) -> str:
+    """The project's tree; raises `Refusal` for a dirty one.
+
+    What an update staged, and nobody has touched since, is as good as committed.
+    """
+    changes = project.changes()
+    if not changes:
+        return project.tree()
+    if (
+        journal is not None
+        and (journal.phase, journal.head) == (DONE, head)
+        and all(code[1] == " " for code, _ in changes)
+        and _index_tree(project) == journal.result
+    ):
+        return journal.result
+    count = f"{len(changes)} files have" if len(changes) > 1 else "a file has"
+    why = f"{count} uncommitted changes ({changes[0][1]!r})"
+    raise Refusal(f"project {project.given!r}", why, "commit or stash them first")
+
+
+def _index_tree(project: Project) -> str | None:
+    options = [f"--prefix={project.prefix}"] if project.prefix else []
+    try:
+        return project.text("write-tree", *options)
+    except subprocess.CalledProcessError:  # unmerged
+        return None
+
+
+def check_writable(project: Project, changed: Iterable[str]) -> None:
+    """Refuse what the system would not let us do."""
+    places = {project.git_dir, project.folder}
+    for path in changed:
+        parent = (project.folder / path).parent
+        if parent.is_dir():
+            places.add(parent)
+    for place in sorted(places):
+        if not os.access(place, os.W_OK | os.X_OK):
+            why = f"you may not write into {str(place)!r}"
+            raise Refusal(f"project {project.given!r}", why, "change its permissions")
+    try:
+        git_index.check_unlocked(project)
+    except git_index.Locked as error:
+        remedy = "wait, or remove it if none runs"
+        raise Refusal(f"project {project.given!r}", str(error.strerror), remedy) from None
+
+
+def look_at_files(
+    project: Project, journal: Journal, ours: Mapping[str, Entry], changed: Iterable[str]
+) -> None:
+    """Remember the files as they are, once it is sure that they are still what was merged.
+
+    An edit before the look is seen by the checks after it, and a later one by the look's result.
+    """
+    paths = ours.keys() & set(changed)
+    for path in paths:
+        journal.know(path, fingerprint(project.folder / path))
+    if clean_tree(project, journal.previous, journal.head) != journal.ours:
+        why = "it was committed to while mlmw was at work"
+        raise Refusal(f"project {project.given!r}", why, "run it again")
+    _check_hidden_edits(project, {path: ours[path] for path in paths})
+
+
+def _check_hidden_edits(project: Project, files: Mapping[str, Entry]) -> None:
+    """Refuse to replace edits that git was told not to look at, and so does not show."""
+    listing = project.git("ls-files", "-v", "-z", "--", project.prefix or ".").split(b"\0")
+    flagged = [os.fsdecode(line[2:]) for line in listing if line[:1].islower() or line[:1] == b"S"]
+    for path in {path.removeprefix(project.prefix) for path in flagged} & files.keys():
+        place = project.folder / path
+        if place.is_file() and project.text("hash-object", "--", str(place)) != files[path].oid:
+            remedy = "git update-index --no-assume-unchanged --no-skip-worktree, then commit it"
+            why = "it was edited, and git was told not to look at it"
+            raise Refusal(f"file {path!r}", why, remedy)
