@@ -15,7 +15,8 @@ from conftest import Mlmw
 from releases import Releases, commit, git, working_tree
 
 from mlmw import publish
-from mlmw.journal import PUBLISHING, Journal
+from mlmw.errors import Refusal
+from mlmw.journal import PUBLISHING, Journal, alone
 from mlmw.merge import Stage
 from mlmw.project import Project, find
 from mlmw.replace import Site
@@ -102,7 +103,8 @@ def test_saved_while_it_runs(
 ) -> None:
     """At whichever point, and however an editor saves, it is there afterwards."""
     _, kills = killing.record(["update"], copied(project, tmp_path), tmp_path / "kills")
-    last, first = kills[-1].points[0], kills[1].points[0]  # the first that changes something
+    last = kills[-1].points[0]
+    first = next(kill.points[0] for kill in kills if (kill.folder / ".git" / "mlmw").exists())
     codes = set()
     stride = 1 if pytestconfig.getoption("every_point") else 7
     for point in [1, *range(first - 40, last, stride)]:
@@ -243,3 +245,23 @@ def test_written_into_the_old_file_after_the_move(
     assert (result.code, result.err) == (0, "")
     assert "what was saved meanwhile is kept in refs/mlmw/kept/1" in result.out
     assert git(project, "show", "refs/mlmw/kept/1:a.txt") == TOKEN
+
+
+def test_two_at_once(project: Path, mlmw: Mlmw) -> None:
+    known = find(str(project))
+    refused = f"error: project {str(project)!r}: another mlmw is at work in its repository; "
+    assert mlmw("update", str(project), "--to", "v2.0.0").code == 0
+    last = Journal.read(known)
+    for command in (["--abort"], ["--continue"]):
+        with alone(known, last):
+            done = mlmw("update", *command, str(project))
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith(refused)
+    with pytest.raises(Refusal, match="another mlmw"), alone(known, None):  # it has ended meanwhile
+        pass
+    assert mlmw("update", "--abort", str(project)).code == 0
+    before = working_tree(project)
+    with alone(known, None):
+        assert mlmw("update", str(project)).err.startswith(refused)
+    assert working_tree(project) == before
+    assert mlmw("update", str(project)).code == 0

@@ -6,7 +6,7 @@ from typing import TypeVar
 from mlmw import git, publish
 from mlmw.conflicts import still_open
 from mlmw.errors import Refusal
-from mlmw.journal import ABORTING, DONE, PUBLISHING, Journal
+from mlmw.journal import ABORTING, DONE, PUBLISHING, Journal, alone
 from mlmw.project import Project, find
 from mlmw.replace import Changed
 from mlmw.update import Outcome
@@ -18,6 +18,20 @@ def resume(given: str) -> Outcome:
     """Complete what a kill interrupted, or conclude what had conflicts."""
     project = find(given)
     journal = _journal(project)
+    with alone(project, journal):
+        return _resume(project, journal)
+
+
+def undo(given: str) -> Outcome:
+    """Bring back the state before the last update."""
+    project = find(given)
+    journal = _journal(project)
+    with alone(project, journal):
+        return _undo(project, journal)
+
+
+def _resume(project: Project, journal: Journal) -> Outcome:
+    given = project.given
     _check_head(project, journal, "finish")
     if journal.phase == ABORTING:
         why = "its --abort was interrupted"
@@ -39,14 +53,11 @@ def resume(given: str) -> Outcome:
     return Outcome(*known, result, journal.old, journal.new, message, conflicts=conflicts)
 
 
-def undo(given: str) -> Outcome:
-    """Bring back the state before the last update."""
-    project = find(given)
-    journal = _journal(project)
+def _undo(project: Project, journal: Journal) -> Outcome:
     if project.tree() != journal.result:  # or else it was just committed
         _check_head(project, journal, "undo")
     message = _kept(_or_fail(project, lambda: publish.abort(project, journal)))
-    return Outcome(given, journal.action, "undone", journal.new, journal.old, message)
+    return Outcome(project.given, journal.action, "undone", journal.new, journal.old, message)
 
 
 def _kept(places: list[str]) -> str:

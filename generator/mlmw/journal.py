@@ -3,11 +3,14 @@
 It names trees, so that every step of publishing can be repeated or reversed.
 """
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from mlmw.errors import Refusal
 from mlmw.merge import Conflict, Entry, Stage, entries
 from mlmw.project import Project
 
@@ -92,3 +95,32 @@ def folder(project: Project) -> Path:
 
 def _path(project: Project) -> Path:
     return folder(project) / f"journal{project.label}.json"
+
+
+@contextlib.contextmanager
+def alone(project: Project, seen: Journal | None) -> Iterator[None]:
+    """Let no other mlmw publish meanwhile; the lock dies with its process.
+
+    Raises `Refusal` where one does so, or has done since its journal was `seen`.
+    """
+    from filelock import FileLock, Timeout
+
+    folder(project).mkdir(exist_ok=True)
+    lock = FileLock(folder(project) / "running", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise _busy(project) from None
+    try:
+        if Journal.read(project) != seen:
+            raise _busy(project)
+        yield
+    finally:
+        lock.release()
+
+
+def _busy(project: Project) -> Refusal:
+    why = "another mlmw is at work in its repository"
+    return Refusal(
+        f"project {project.given!r}", why, "wait until that has ended, then see mlmw status"
+    )

@@ -14,7 +14,7 @@ from mlmw import answers as answers_file
 from mlmw import git, publish, ready, source
 from mlmw.answers import ANSWERS, SOURCE, VERSION
 from mlmw.errors import Refusal
-from mlmw.journal import Journal
+from mlmw.journal import Journal, alone
 from mlmw.kept import commit
 from mlmw.merge import Conflict, Entry, Merged, Workspace, difference, workspace
 from mlmw.project import Project, find
@@ -55,6 +55,7 @@ class Plan:
     journal: Journal
     workspace: Workspace
     merged: Merged
+    last: Journal | None  # of the update before
 
     @property
     def changed(self) -> dict[str, Entry | None]:
@@ -113,7 +114,9 @@ def apply(given: str, wanted: Wanted) -> Outcome:
         ours = plan.workspace.entries(plan.merged.ours)
         ready.look_at_files(project, plan.journal, ours, plan.changed)
         plan.journal.before = _before(project, plan.journal)
-        kept = publish.begin(project, plan.journal, plan.workspace.pack(plan.merged.tree))
+        pack = plan.workspace.pack(plan.merged.tree)
+        with alone(project, plan.last):
+            kept = publish.begin(project, plan.journal, pack)
         message = f"what was saved meanwhile is kept in {', '.join(kept)}" if kept else ""
         return replace(outcome, message=message)
 
@@ -156,7 +159,7 @@ def _planned(project: Project, wanted: Wanted) -> Iterator[Plan | Outcome]:
             *(merged.conflicts, merged.stages, sidecars, adopted),
             previous=journal if ours != project.tree() else None,
         )
-        yield Plan(project, result, space, merged)
+        yield Plan(project, result, space, merged, journal)
 
 
 def _versions(template: source.Template, stored: dict[str, Any], wanted: Wanted) -> tuple[str, str]:
