@@ -13,7 +13,10 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 def test_notebook_runs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     nbformat.validate(notebook)
-    assert any(cell.get("outputs") for cell in notebook.cells), "save it with its output"
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    order = [cell.execution_count for cell in code]
+    assert order == [*range(1, len(code) + 1)], "run it from top to bottom, then save it"
+    assert any(cell.outputs for cell in code), "save it with its output"
     monkeypatch.setenv("PYTHONPATH", str(path.parents[1] / "src"))
     client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": path.parent}})
     client.execute()

@@ -15,8 +15,8 @@ def new_figure(title: str, width: float = 5, height: float = 4) -> tuple[Figure,
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG that does not record the version of matplotlib."""
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    """Write a PNG that does not record the version of matplotlib; it is shown at half its size."""
+    figure.savefig(path, dpi=150, metadata={"Software": None})
 
 
 def confusion_matrix(true: Any, predicted: Any, path: Path) -> None:
