@@ -126,7 +126,9 @@ def new_command(
     if path is None:
         if not ask:
             raise Refusal("PATH", "it is missing", "name the folder to make: mlmw new my-project")
-        path = input("Which folder shall be made? ")
+        from mlmw.wizard import ask_path
+
+        path = ask_path()
     from mlmw.new import Options, new, preview
 
     options = Options(
