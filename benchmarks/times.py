@@ -3,8 +3,8 @@
     python benchmarks/times.py [RECIPE ...]
 
 For the baseline, each recipe alone, and all together: `make setup` with uv and with the packages
-already on this machine, `make train report`, `make test`, one after the other. The results are written to
-generator/mlmw/times.json; give recipes to measure these again only.
+already on this machine, `make train report`, `make test`, one after the other. The results are
+written to generator/mlmw/times.json; give recipes to measure these again only.
 """
 
 import argparse

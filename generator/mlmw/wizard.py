@@ -62,9 +62,9 @@ def ask_recipes(catalogue: Sequence[Recipe], chosen: Sequence[str] = ()) -> list
         (f"Models, in any number; with none: {_lower(fallback.title)}", models),
         ("Around them; each works with every model and with each other", around),
     ):
-        entries.append(Separator(_fitted(heading, "", 3)))
+        entries.append(Separator(_fitted(heading, " " * 3, 3)))
         for recipe in recipes:
-            title = _fitted(_described(recipe), " " * 4, 6)
+            title = _fitted(_described(recipe), " " * 7, 5)
             entries.append(Choice(title, recipe.name, checked=recipe.name in chosen))
     print()
     answer: list[str] = questionary.checkbox(
