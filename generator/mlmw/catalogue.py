@@ -25,6 +25,7 @@ class Recipe:
     commands: dict[str, str]
     files: list[str]
     extras: dict[str, list[str]] = field(default_factory=dict)
+    tools: list[str] = field(default_factory=list)  # programs that it can use: docker, gpu
 
     @property
     def joins(self) -> str:
