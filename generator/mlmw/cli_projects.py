@@ -161,10 +161,7 @@ def config_command(
         return
     settings = config.load()
     if key is not None:
-        if key not in config.PURPOSE:
-            raise Refusal(
-                f"KEY {key!r}", "there is no such setting", f"settings: {', '.join(config.PURPOSE)}"
-            )
+        config.check_key(key)
         settings = {key: settings[key]} if key in settings else {}
     if json:
         import json as encoder
