@@ -1,4 +1,4 @@
-"""How Sphinx makes the site from these pages: `make docs`, or `python -m sphinx -nW docs build/docs`."""
+"""How Sphinx makes the site of these pages: `make docs`."""
 
 import mlmw
 
