@@ -6,6 +6,7 @@ import select
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 
 import pexpect
@@ -29,7 +30,9 @@ class Terminal:
         columns: int = 80,
         lines: int = 40,
         environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> None:
+        self.columns = columns
         self._screen = pyte.HistoryScreen(columns, lines, history=1000)
         self._stream = pyte.ByteStream(self._screen)
         self.raw = b""
@@ -40,6 +43,7 @@ class Terminal:
             list(command[1:]),
             dimensions=(lines, columns),
             env=os.environ | variables | dict(environment or {}),
+            cwd=folder,
             timeout=60,
         )
         self._process.delaybeforesend = None
@@ -111,9 +115,9 @@ class Terminal:
             self._process.send(key)
         return seen
 
-    def finish(self) -> int:
+    def finish(self, seconds: float = 60) -> int:
         """Read to the end; returns the exit code."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + seconds
         while self._read():
             assert time.monotonic() < deadline, f"it does not end:\n{self.history}"
         self._process.close()

@@ -68,7 +68,10 @@ def ask_recipes(catalogue: Sequence[Recipe], chosen: Sequence[str] = ()) -> list
             entries.append(Choice(title, recipe.name, checked=recipe.name in chosen))
     print()
     answer: list[str] = questionary.checkbox(
-        "Which recipes does it start with?", choices=entries, instruction=KEYS
+        "Which recipes does it start with?",
+        choices=entries,
+        instruction=KEYS,
+        style=questionary.Style([("selected", "noreverse bold")]),
     ).unsafe_ask()
     return answer
 
