@@ -13,7 +13,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 
-.PHONY: setup demo test test-combinations lint format benchmark clean
+.PHONY: setup demo test test-combinations lint format docs benchmark clean
 
 setup: .venv/.ready ## Make .venv with mlmw and the tools of its development
 	@:
@@ -52,6 +52,10 @@ lint: setup ## Check style and types
 format: setup ## Fix what can be fixed automatically
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
+
+docs: setup ## Build the documentation's site; a link that leads nowhere is an error
+	$(BIN)/python -m sphinx -q -nW --keep-going docs build/docs
+	@echo "See build/docs/index.html"
 
 benchmark: setup ## Time mlmw new against copier copy
 	$(BIN)/python benchmarks/new.py

@@ -4,8 +4,8 @@
 
 Terminals are recorded at a pseudo-terminal and written as SVG. The projects of the gallery are
 made, trained and reported below build/gallery/; their environments are linked from that of the
-proof, which `python tests/prove.py --only none --check imports` makes. The picture of MLflow's pages takes
-Chromium.
+proof, which `python tests/prove.py --only none --check imports` makes. The picture of MLflow's
+pages takes Chromium.
 """
 
 import argparse
@@ -283,8 +283,8 @@ def write_gallery() -> None:
     lines = [
         "# Gallery",
         "",
-        "Projects as `mlmw new` makes them, and the results that `make report` put into their",
-        "READMEs. All of it was made by `python docs/pictures.py`, from real runs; no number was typed.",
+        "Projects as `mlmw new` makes them, and the results that `make report` put into",
+        "READMEs: all of it made by `python docs/pictures.py`, from real runs. No number is typed.",
     ]
     for project in PROJECTS:
         options = "".join(f" --recipe {name}" for name in project.recipes)
