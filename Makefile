@@ -29,13 +29,8 @@ setup: .venv/.ready ## Make .venv with mlmw and the tools of its development
 	fi
 	@touch $@
 
-demo: setup ## Make a project, set it up, train it, report its results
-	@test -d $(DEMO) || $(BIN)/mlmw new $(DEMO) --name "My project" --recipe tabular --defaults
-	@echo "Setting the project up ..."
-	@$(MAKE) --no-print-directory -C $(DEMO) setup
-	@$(MAKE) --no-print-directory -C $(DEMO) train report
-	@echo
-	@echo "The project is in $(DEMO): begin with its README.md, which now shows these results."
+demo: ## Make a project, set it up, train it, report its results, and tell how long each step took
+	@$(BOOTSTRAP_PYTHON) benchmarks/demo.py $(DEMO)
 
 test: setup lint ## Run every test; of combinations, those of two recipes, and of all
 	@$(BIN)/python tests/prove.py --pairs

@@ -128,7 +128,7 @@ def draw(name: str, title: str, terminal: Terminal, last: int | None = None) -> 
 
 def draw_command(name: str, command: str, folder: Path, **options: int) -> None:
     """Draw a prompt, a command as it is typed, and what it prints."""
-    script = f"printf '$ %s\\n' {_quoted(command)}; {command}"
+    script = f"set -o pipefail; printf '$ %s\\n' {_quoted(command)}; {command}"
     last = options.pop("last", None)
     path = os.pathsep.join([str(folder / ".venv" / "bin"), tool_environment()["PATH"]])
     with Terminal(
