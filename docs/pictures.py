@@ -92,7 +92,7 @@ PROJECTS = [
         ("cnn",),
         "images",
         "Images with a residual network in PyTorch",
-        ("confusion_matrix", "learning_curves"),
+        ("confusion_matrix", "learning_curve"),
     ),
     Shown(("tabular", "mlflow", "prefect"), "flows", "The same table, tracked and on a schedule"),
 ]
