@@ -297,7 +297,7 @@ def _next_commands(place: target.Target, answers: Mapping[str, Any]) -> str:
     width = max(map(len, times.COMMANDS))
     lines = ["Next:", f"  cd {shlex.quote(place.given)}"]
     for command in times.COMMANDS:
-        told = f"   # {times.words(stated[command])}" if stated else ""
+        told = f"   # {times.words(stated[command])}" if command in stated else ""
         lines.append(f"  {command:{width}}{told}".rstrip())
     without = f"Without make: python -m {answers['package']} train; README.md has a line for each."
     notes = [without]

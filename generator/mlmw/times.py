@@ -7,13 +7,14 @@ from pathlib import Path
 
 PATH = Path(__file__).parent / "times.json"
 COMMANDS = ("make setup", "make train report", "make test")
+NONE = "none"  # the project without recipes
 
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of each command, for the baseline (`none`) and for each recipe alone."""
+    """Seconds of each command, for the baseline and for each recipe alone."""
 
-    measured: str
+    measured: str  # the date
     on: str
     seconds: Mapping[str, Mapping[str, float]]
 
@@ -24,23 +25,25 @@ def load() -> Times:
 
 
 def estimate(recipes: Sequence[str], times: Times) -> dict[str, float]:
-    """Seconds of each command with these recipes; empty where one of them was never measured.
+    """Seconds of each command with these recipes, as far as all of them were measured.
 
     What a recipe adds to the baseline when it is alone, it adds beside others too.
     """
-    if not {"none", *recipes} <= times.seconds.keys():
-        return {}
-    base = times.seconds["none"]
-    return {
-        command: base[command]
-        + sum(max(times.seconds[name][command] - base[command], 0) for name in recipes)
-        for command in COMMANDS
-    }
+    known = [times.seconds.get(name, {}) for name in (NONE, *recipes)]
+    found = {}
+    for command in COMMANDS:
+        if all(command in one for one in known):
+            base, *others = (one[command] for one in known)
+            found[command] = base + sum(max(other - base, 0) for other in others)
+    return found
 
 
 def basis(times: Times) -> str:
     """What the stated times hold for."""
-    return f"Times: measured on {times.on}, packages already downloaded ({times.measured})."
+    return (
+        f"Times: processor time on {times.on} ({times.measured}), "
+        "packages downloaded before, uv installed."
+    )
 
 
 def words(seconds: float) -> str:
