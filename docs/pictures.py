@@ -131,9 +131,8 @@ def draw_command(name: str, command: str, folder: Path, **options: int) -> None:
     script = f"set -o pipefail; printf '$ %s\\n' {_quoted(command)}; {command}"
     last = options.pop("last", None)
     path = os.pathsep.join([str(folder / ".venv" / "bin"), tool_environment()["PATH"]])
-    with Terminal(
-        ["bash", "-c", script], environment={"PATH": path}, folder=folder, **options
-    ) as one:
+    known = {"PATH": path, "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300"}
+    with Terminal(["bash", "-c", script], environment=known, folder=folder, **options) as one:
         if one.finish(900):
             sys.exit(f"{command}: failed\n{one.history}")
         draw(name, folder.name, one, last)
