@@ -1,7 +1,8 @@
-"""`mlmw new` at a real terminal: what it asks, how one goes back, and how it looks."""
+"""mlmw at a real terminal: what it asks, how one goes back, how it looks, how far it has come."""
 
 import os
 import re
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -148,3 +149,13 @@ def test_no_color(no_color: str, coloured: bool, here: Path) -> None:
         terminal.answer("project called", CONTROL_C)
         assert terminal.finish() == 130
         assert bool(COLOUR.search(terminal.raw)) == coloured
+
+
+def test_several_projects_show_how_far_it_is(here: Path) -> None:
+    command = [*MLMW, "status", "one", "two"]
+    with Terminal(command, environment={"NO_COLOR": "1"}) as terminal:
+        assert terminal.finish() == 2
+        assert b"status " in terminal.raw
+        assert not COLOUR.search(terminal.raw)
+        assert "status " not in terminal.history  # it is gone at the end
+    assert subprocess.run(command, capture_output=True).stderr.startswith(b"error: ")
