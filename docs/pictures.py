@@ -12,8 +12,10 @@ import argparse
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -32,7 +34,7 @@ from pyte.screens import Char  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.style import Style  # noqa: E402
 from rich.text import Text  # noqa: E402
-from terminal import DOWN, ENTER, MLMW, SPACE, Terminal  # noqa: E402
+from terminal import CLEAR, DOWN, ENTER, MLMW, SPACE, Terminal  # noqa: E402
 from walkthrough import free_port  # noqa: E402
 
 PICTURES = DOCS / "pictures"
@@ -142,20 +144,33 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
+IDENTITY = "[user]\nname = Ada Lovelace\nemail = ada@example.org\n"
+
+
+@contextmanager
+def elsewhere() -> Iterator[tuple[Path, dict[str, str]]]:
+    """An empty folder outside any repository, and variables with which git knows somebody."""
+    with tempfile.TemporaryDirectory() as temporary:
+        settings = Path(temporary) / "gitconfig"
+        settings.write_text(IDENTITY, encoding="utf-8")
+        folder = Path(temporary) / "work"
+        folder.mkdir()
+        yield folder, {"GIT_CONFIG_GLOBAL": str(settings), "PATH": tool_environment()["PATH"]}
+
+
 def draw_new() -> None:
     """Answer the questions, look at what will be made, and make it."""
-    shutil.rmtree(GALLERY / "churn", ignore_errors=True)
-    GALLERY.mkdir(parents=True, exist_ok=True)
-    known = {"GIT_CONFIG_GLOBAL": str(GALLERY / "gitconfig")}
-    (GALLERY / "gitconfig").write_text("[user]\nname = Ada Lovelace\nemail = ada@example.org\n")
-    with Terminal([*MLMW, "new", "churn"], 84, 30, known, GALLERY) as terminal:
+    with (
+        elsewhere() as (folder, known),
+        Terminal([*MLMW, "new", "churn"], 84, 30, known, folder) as terminal,
+    ):
         terminal.answer("Which recipes", SPACE, DOWN, DOWN, SPACE)
         terminal.wait_for("serving")
         draw("recipes", "mlmw new churn", terminal)
         terminal.answer("", ENTER)
         for question in ("project called", "Python package"):
             terminal.answer(question, ENTER)
-        terminal.answer("one sentence", "\x15", "Tell which customers leave.", ENTER)
+        terminal.answer("one sentence", CLEAR, "Tell which customers leave.", ENTER)
         for question in ("author?", "e-mail", "licence is it", "Oldest Python"):
             terminal.answer(question, ENTER)
         terminal.wait_for("Is everything right?")
@@ -169,9 +184,7 @@ def draw_new() -> None:
 def draw_doctor() -> None:
     """What is here."""
     command = [str(Path(sys.executable).with_name("mlmw")), "doctor"]
-    identity = {"GIT_CONFIG_GLOBAL": str(GALLERY / "gitconfig"), "GIT_DIR": os.devnull}
-    tools = {"PATH": tool_environment()["PATH"]}
-    with Terminal(command, 92, 20, identity | tools, GALLERY) as terminal:
+    with elsewhere() as (folder, known), Terminal(command, 92, 20, known, folder) as terminal:
         terminal.finish()
         draw("doctor", "mlmw doctor", terminal)
 
@@ -255,7 +268,11 @@ def show_project(project: Shown) -> None:
     if "mlflow" in project.recipes:
         port = free_port()
         with server(project, ["tracking-ui", "--port", str(port)], f"http://127.0.0.1:{port}"):
-            screenshot(f"http://127.0.0.1:{port}/#/experiments/1", PICTURES / "mlflow.png")
+            database = sqlite3.connect(project.folder / "experiments/runs/mlflow/mlflow.db")
+            ((run,),) = database.execute("select run_uuid from runs").fetchall()
+            screenshot(
+                f"http://127.0.0.1:{port}/#/experiments/1/runs/{run}", PICTURES / "mlflow.png"
+            )
 
 
 def screenshot(address: str, path: Path) -> None:
@@ -263,7 +280,7 @@ def screenshot(address: str, path: Path) -> None:
     quiet = ["--disable-gpu", "--no-sandbox", "--no-first-run", "--disable-background-networking"]
     subprocess.run(
         ["chromium", "--headless", *quiet, "--disable-sync", "--disable-component-update",
-         "--window-size=1200,640", "--virtual-time-budget=20000", f"--screenshot={path}",
+         "--window-size=1500,760", "--virtual-time-budget=20000", f"--screenshot={path}",
          f"--user-data-dir={GALLERY / 'chromium'}", address],
         check=True, capture_output=True, timeout=120,
     )  # fmt: skip
