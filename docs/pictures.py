@@ -165,9 +165,9 @@ def draw_new() -> None:
         Terminal([*MLMW, "new", "churn"], 84, 30, known, folder) as terminal,
     ):
         terminal.answer("Which recipes", SPACE, DOWN, DOWN, SPACE)
-        terminal.wait_for("serving")
+        terminal.wait_for("● serving")
         draw("recipes", "mlmw new churn", terminal)
-        terminal.answer("", ENTER)
+        terminal.answer("● serving", ENTER)
         for question in ("project called", "Python package"):
             terminal.answer(question, ENTER)
         terminal.answer("one sentence", CLEAR, "Tell which customers leave.", ENTER)
@@ -175,7 +175,7 @@ def draw_new() -> None:
             terminal.answer(question, ENTER)
         terminal.wait_for("Is everything right?")
         draw("new", "mlmw new churn", terminal)
-        terminal.answer("", ENTER)
+        terminal.answer("Is everything right?", ENTER)
         if terminal.finish():
             sys.exit(terminal.history)
         draw("made", "mlmw new churn", terminal, last=20)

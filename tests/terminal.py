@@ -1,7 +1,6 @@
 """A program at a real pseudo-terminal, and what a person would see on its screen."""
 
 import os
-import re
 import select
 import sys
 import time
@@ -13,7 +12,7 @@ import pexpect
 import pyte
 
 UP, DOWN, ENTER, SPACE, CONTROL_C, CLEAR = "\x1b[A", "\x1b[B", "\r", " ", "\x03", "\x15"
-ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[()].|[=>78])")
+SIZE = {"COLUMNS", "LINES"}  # which would count more than the terminal's own
 MLMW = [sys.executable, "-m", "mlmw"]
 
 
@@ -36,13 +35,14 @@ class Terminal:
         self._screen = pyte.HistoryScreen(columns, lines, history=1000)
         self._stream = pyte.ByteStream(self._screen)
         self.raw = b""
-        self._answered = 0
+        self._before = ""
+        inherited = {name: os.environ[name] for name in os.environ if name not in SIZE}
         variables = {"TERM": "xterm-256color", "PYTHONUTF8": "1"}
         self._process = pexpect.spawn(
             command[0],
             list(command[1:]),
             dimensions=(lines, columns),
-            env=os.environ | variables | dict(environment or {}),
+            env=inherited | variables | dict(environment or {}),
             cwd=folder,
             timeout=60,
         )
@@ -92,25 +92,20 @@ class Terminal:
         return True
 
     def wait_for(self, text: str) -> str:
-        """Read until a text, printed since the last key, stands there; returns the screen."""
+        """Read until a text stands there once more than at the last key; returns the screen."""
         deadline = time.monotonic() + 60
         wanted = _dense(text)  # it may be broken anywhere
-        while wanted not in _dense(self._news) or wanted not in _dense(self.screen):
+        while _dense(self.history).count(wanted) <= self._before.count(wanted):
             alive = time.monotonic() < deadline and self._read()
-            assert alive, f"{text!r} never came, but {self._news!r}:\n{self.history}"
+            assert alive, f"{text!r} never came:\n{self.history}"
         while select.select([self._process], [], [], 0.1)[0] and self._read():
             pass  # what belongs to it
         return self.screen
 
-    @property
-    def _news(self) -> str:
-        """What was printed since the last key."""
-        return ESCAPES.sub(b"", self.raw[self._answered :]).decode(errors="replace")
-
     def answer(self, question: str, *keys: str) -> str:
         """Wait for a question and press keys; returns the screen with the question."""
         seen = self.wait_for(question)
-        self._answered = len(self.raw)
+        self._before = _dense(self.history)
         for key in keys:
             self._process.send(key)
         return seen

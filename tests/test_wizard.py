@@ -125,20 +125,16 @@ def test_what_is_given_is_not_asked(here: Path) -> None:
     assert stored(here / "my-project")["recipes"] == ["tabular"]
 
 
-def words(text: str) -> str:
-    return " ".join(text.split())
-
-
 @pytest.mark.parametrize("columns", [40, 80])
 def test_nothing_is_cut_off(columns: int, here: Path) -> None:
     summaries = [recipe.summary for recipe in load_catalogue() if not recipe.implicit]
     with new("my-project", columns=columns) as terminal:
-        terminal.wait_for("Which recipes")
-        seen = terminal.answer(summaries[-1].split()[-1], SPACE, ENTER)
-        assert [summary for summary in summaries if summary not in words(seen)] == [], seen
+        for summary in summaries:
+            terminal.wait_for(summary)
+        terminal.answer("Which recipes", SPACE, ENTER)
         accept(terminal, *ASKED, LAST)
-        seen = terminal.answer("Is everything right?", CONTROL_C)
-        assert f"chosen: {summaries[0]}" in words(seen)
+        terminal.wait_for(f"chosen: {summaries[0]}")
+        terminal.answer("Is everything right?", CONTROL_C)
         assert terminal.finish() == 130
 
 
