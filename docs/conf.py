@@ -15,7 +15,6 @@ nitpicky = True
 
 html_theme = "furo"
 html_title = "mlmw"
-html_static_path = ["pictures"]
 html_copy_source = False
 html_show_sourcelink = False
 pygments_style = "friendly"
