@@ -13,7 +13,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 
-.PHONY: setup demo test test-combinations lint format benchmark clean
+.PHONY: setup demo test test-combinations lint format docs benchmark clean
 
 setup: .venv/.ready ## Make .venv with mlmw and the tools of its development
 	@:
@@ -29,13 +29,8 @@ setup: .venv/.ready ## Make .venv with mlmw and the tools of its development
 	fi
 	@touch $@
 
-demo: setup ## Make a project, set it up, train it, report its results
-	@test -d $(DEMO) || $(BIN)/mlmw new $(DEMO) --name "My project" --recipe tabular --defaults
-	@echo "Setting the project up ..."
-	@$(MAKE) --no-print-directory -C $(DEMO) setup
-	@$(MAKE) --no-print-directory -C $(DEMO) train report
-	@echo
-	@echo "The project is in $(DEMO): begin with its README.md, which now shows these results."
+demo: ## Make a project, set it up, train it, report its results, and tell how long each step took
+	@$(BOOTSTRAP_PYTHON) benchmarks/demo.py $(DEMO)
 
 test: setup lint ## Run every test; of combinations, those of two recipes, and of all
 	@$(BIN)/python tests/prove.py --pairs
@@ -52,6 +47,10 @@ lint: setup ## Check style and types
 format: setup ## Fix what can be fixed automatically
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
+
+docs: setup ## Build the documentation's site; a link that leads nowhere is an error
+	$(BIN)/python -m sphinx -q -nW --keep-going docs build/docs
+	@echo "See build/docs/index.html"
 
 benchmark: setup ## Time mlmw new against copier copy
 	$(BIN)/python benchmarks/new.py

@@ -41,6 +41,7 @@ def test_json(mlmw: Mlmw) -> None:
         "commands",
         "files",
         "extras",
+        "tools",
     ]
 
 

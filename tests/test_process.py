@@ -1,8 +1,6 @@
-"""`mlmw` as a process of its own: killed, interrupted, at a terminal, without heavy imports."""
+"""`mlmw` as a process of its own: killed, interrupted, without heavy imports."""
 
 import os
-import pty
-import select
 import signal
 import subprocess
 import sys
@@ -10,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
 
 MLMW = [sys.executable, "-m", "mlmw"]
 NEW = [*MLMW, "new", "deep/my-project", "--defaults"]
@@ -66,85 +63,6 @@ def test_killed_at_any_time(here: Path) -> None:
             assert (project / ".git" / "refs" / "heads" / "main").is_file()
             assert len(list(project.rglob("*.py"))) == modules
             project.rename(here / f"done-{part}")
-
-
-def run_at_terminal(command: list[str], dialogue: list[tuple[str, bytes]]) -> tuple[int, str]:
-    """Run a command at a pseudo-terminal, giving each reply once its question is on the screen."""
-    descriptor, terminal = pty.openpty()
-    environment = os.environ | {"TERM": "xterm"}
-    process = subprocess.Popen(
-        command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment
-    )
-    os.close(terminal)
-    output, seen = b"", 0
-    waiting = list(dialogue)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and select.select([descriptor], [], [], 30)[0]:
-        try:
-            chunk = os.read(descriptor, 65536)
-        except OSError:  # the other end is closed
-            break
-        output += chunk
-        if b"\x1b[6n" in chunk:  # prompt_toolkit asks where the cursor is
-            os.write(descriptor, b"\x1b[1;1R")
-        if waiting and waiting[0][0].encode() in output[seen:]:
-            os.write(descriptor, waiting.pop(0)[1])
-            seen = len(output)
-    os.close(descriptor)
-    return process.wait(timeout=60), output.decode(errors="replace")
-
-
-@pytest.fixture(scope="module")
-def questions(root: Path) -> list[str]:
-    """What Copier asks, in its order."""
-    source = (root / "copier.yml").read_text(encoding="utf-8").replace("!include", "")
-    return [
-        question["help"]
-        for question in yaml.safe_load(source).values()
-        if isinstance(question, dict) and "help" in question
-    ]
-
-
-def test_questions_at_a_terminal(here: Path, questions: list[str]) -> None:
-    Path(os.environ["GIT_CONFIG_GLOBAL"]).write_text(
-        "[user]\nname = Ada Lovelace\nemail = ada@example.org\n"
-    )
-    accept = [(question, b"\r") for question in questions[:-1]]
-    choose_the_first = (questions[-1].partition(".")[0], b" \r")
-    dialogue = [("Which folder", b"my-project\r"), *accept, choose_the_first]
-    code, output = run_at_terminal([*MLMW, "new"], dialogue)
-    assert code == 0, output
-    stored = yaml.safe_load((here / "my-project" / ".copier-answers.yml").read_text())
-    assert stored["author"] == "Ada Lovelace"
-    assert stored["email"] == "ada@example.org"
-    assert (stored["project_name"], stored["package"]) == ("my-project", "my_project")
-    assert stored["recipes"] == ["tabular"]
-    assert (here / "my-project" / ".git").is_dir()
-
-
-def test_control_c_at_a_question(here: Path, questions: list[str]) -> None:
-    dialogue = [(questions[0], b"\r"), (questions[1], b"\x03")]
-    code, output = run_at_terminal([*MLMW, "new", "my-project"], dialogue)
-    assert code == 130, output
-    assert "Traceback" not in output
-    assert list(here.iterdir()) == []
-
-
-def test_answer_that_rules_out_another(here: Path, questions: list[str]) -> None:
-    dialogue = [(questions[0], b"\x15Torch\r")]
-    code, output = run_at_terminal([*MLMW, "new", "my-project"], dialogue)
-    assert code == 2, output
-    assert "error: answers: Validation error for question 'package': " in output
-    assert "Traceback" not in output
-    assert list(here.iterdir()) == []
-
-
-def test_given_options_are_not_asked(here: Path) -> None:
-    options = ["--name=N", "--package=pkg", "--description=D", "--author=A", "--email=a@b.org"]
-    more = ["--licence=none", "--python=3.13", "--recipe=tabular"]
-    code, output = run_at_terminal([*MLMW, "new", "my-project", *options, *more], [])
-    assert code == 0, output
-    assert "?" not in output.partition("Next:")[0]
 
 
 HEAVY = {"copier", "jinja2", "yaml", "questionary", "prompt_toolkit", "rich"}

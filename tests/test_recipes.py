@@ -12,6 +12,7 @@ from projects import ARTEFACTS, ROOT, combinations, label, layers
 from mlmw.catalogue import Recipe, load_catalogue
 
 CATALOGUE = load_catalogue()
+KINDS = {"workload", "tracking", "promotion", "serving", "orchestration", "tool"}
 every_recipe = pytest.mark.parametrize("recipe", CATALOGUE, ids=lambda recipe: recipe.name)
 every_combination = pytest.mark.parametrize("recipes", combinations(), ids=label)
 
@@ -44,7 +45,7 @@ def test_recipe_lists_its_files(recipe: Recipe) -> None:
 def test_recipe_is_described(recipe: Recipe) -> None:
     assert recipe.title
     assert len(recipe.summary) <= 70
-    assert recipe.kind in {"workload", "tracking", "promotion", "serving", "orchestration"}
+    assert recipe.kind in KINDS
     assert all(help_.strip() for help_ in recipe.commands.values())
     assert (recipe.kind != "workload") or (ROOT / "recipes" / recipe.name / "README.md").is_file()
 

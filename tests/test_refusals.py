@@ -131,7 +131,7 @@ CASES: list[tuple[list[str], str]] = [
     # --licence, --python
     (["x", "--licence", "GPL"], "--licence 'GPL': unknown value; "
      "choose one of MIT, Apache-2.0, BSD-3-Clause, none"),
-    (["x", "--license", "mit"], "--licence 'mit': unknown value; "
+    (["x", "--license", "mit"], "--licence 'mit': unknown value; did you mean 'MIT'? "
      "choose one of MIT, Apache-2.0, BSD-3-Clause, none"),
     (["x", "--licence", ""], "--licence '': unknown value; "
      "choose one of MIT, Apache-2.0, BSD-3-Clause, none"),

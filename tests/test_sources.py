@@ -404,7 +404,7 @@ def test_team_settings_count_where_the_users_say_nothing(
     ("content", "words"),
     [
         ("author = 1\n", "its value is no text"),
-        ("autor = 'x'\n", "there is no such setting; settings: template, author"),
+        ("autor = 'x'\n", "there is no such setting; did you mean 'author'? settings: template"),
         ("author = \n", "the file is not TOML"),
         ("email = 'x'\n", "it is no e-mail address"),
         ("licence = 'GPL'\n", "unknown value; choose one of MIT"),

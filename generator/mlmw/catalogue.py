@@ -1,12 +1,11 @@
 """The catalogue of recipes: each is one folder below recipes/, described by its recipe.yml."""
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from mlmw.errors import Refusal
+from mlmw.errors import Refusal, suggestion
 from mlmw.template import template_root
 
 
@@ -25,6 +24,7 @@ class Recipe:
     commands: dict[str, str]
     files: list[str]
     extras: dict[str, list[str]] = field(default_factory=dict)
+    tools: list[str] = field(default_factory=list)  # programs that it can use: docker, gpu
 
     @property
     def joins(self) -> str:
@@ -52,9 +52,8 @@ def find(name: str, catalogue: Sequence[Recipe]) -> Recipe:
     names = [recipe.name for recipe in catalogue]
     if name in names:
         return catalogue[names.index(name)]
-    nearest = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
-    question = f"did you mean {nearest[0]!r}? " if nearest else ""
-    raise Refusal(f"recipe {name!r}", "no such recipe", f"{question}recipes: {', '.join(names)}")
+    remedy = f"{suggestion(name, names)}recipes: {', '.join(names)}"
+    raise Refusal(f"recipe {name!r}", "no such recipe", remedy)
 
 
 def choose(names: Iterable[str], catalogue: Sequence[Recipe]) -> list[str]:

@@ -6,7 +6,7 @@ copier.yml validates the same answers for those who use Copier alone.
 import re
 import unicodedata
 
-from mlmw.errors import Refusal
+from mlmw.errors import Refusal, suggestion
 from mlmw.names import LONGEST_PACKAGE, package_from, reserved_names
 
 LICENCES = ("MIT", "Apache-2.0", "BSD-3-Clause", "none")
@@ -70,5 +70,6 @@ def email(value: str, what: str | None = None) -> str:
 def one_of(what: str, value: str, choices: tuple[str, ...]) -> str:
     """Check that a value is one of the choices."""
     if value not in choices:
-        raise Refusal(f"{what} {value!r}", "unknown value", f"choose one of {', '.join(choices)}")
+        remedy = f"{suggestion(value, choices)}choose one of {', '.join(choices)}"
+        raise Refusal(f"{what} {value!r}", "unknown value", remedy)
     return value

@@ -1,4 +1,4 @@
-"""The command line: `mlmw new` and `mlmw recipes`; `cli_projects` has the other commands.
+"""The command line: `mlmw new`, `recipes` and `doctor`; `cli_projects` has the other commands.
 
 Each command imports what it needs when it runs, so that the help comes at once.
 """
@@ -46,6 +46,7 @@ def root(
 
     \b
     Examples:
+      mlmw doctor
       mlmw new my-project
       mlmw recipes
       mlmw update
@@ -126,7 +127,9 @@ def new_command(
     if path is None:
         if not ask:
             raise Refusal("PATH", "it is missing", "name the folder to make: mlmw new my-project")
-        path = input("Which folder shall be made? ")
+        from mlmw.wizard import ask_path
+
+        path = ask_path()
     from mlmw.new import Options, new, preview
 
     options = Options(
@@ -174,6 +177,28 @@ def recipes_command(
         return
     chosen = catalogue.find(recipe, recipes)
     print(listing.as_json(chosen) if json else listing.details(chosen))
+
+
+@app.command("doctor", short_help="Tell which tools are here, and how to get the others.")
+def doctor_command(
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tell which tools are here, what is missing, which recipes want it and how to get it.
+
+    Exit codes: 0 nothing that every project requires is missing, 1 something is.
+
+    \b
+    Examples:
+      mlmw doctor
+      mlmw doctor --json
+    """
+    from pathlib import Path
+
+    from mlmw import doctor
+
+    findings = doctor.examine(Path.cwd())
+    print(doctor.as_json(findings) if json else doctor.text(findings))
+    raise typer.Exit(0 if doctor.healthy(findings) else 1)
 
 
 cli_projects.register(app)

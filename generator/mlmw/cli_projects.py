@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlmw import completion
+from mlmw import completion, progress
 from mlmw.errors import MlmwError, Refusal
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def status_command(path: Paths = None, json: Json = False) -> None:
 
     paths = path or ["."]
     states, errors = [], []
-    for one in paths:
+    for one in progress.over(paths, "status"):
         try:
             states.append(status(one))
         except MlmwError as error:
@@ -196,7 +196,11 @@ def _change(
 
 
 def _for_each(
-    paths: list[str] | None, action: str, step: "Callable[[str], Outcome]", json: bool
+    paths: list[str] | None,
+    action: str,
+    step: "Callable[[str], Outcome]",
+    json: bool,
+    bar: bool = True,
 ) -> None:
     """Do a step in each project; one that fails does not stop the others."""
     from mlmw import report
@@ -204,7 +208,7 @@ def _for_each(
     outcomes: list[Outcome] = []
     alone = len(paths or ["."]) == 1
     try:
-        for path in paths or ["."]:
+        for path in progress.over(paths or ["."], action, bar):
             try:
                 outcomes.append(step(path))
             except MlmwError as error:
@@ -229,7 +233,7 @@ def _preview(paths: list[str] | None, wanted: "Wanted", json: bool) -> None:
             print(patch, end="")
         return outcome
 
-    _for_each(paths, wanted.action, step, json)
+    _for_each(paths, wanted.action, step, json, bar=False)  # the steps print
 
 
 def register(app: typer.Typer) -> None:

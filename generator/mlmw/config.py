@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlmw import checks, source
-from mlmw.errors import Refusal
+from mlmw.errors import Refusal, suggestion
 
 DEFAULT_PATH = "~/.mlmw/config.toml"
 VARIABLE = "MLMW_CONFIG"
@@ -55,7 +55,7 @@ def offered(settings: Mapping[str, Setting]) -> dict[str, str]:
 
 def change(key: str, value: str | None) -> Path:
     """Set a key of the user's file, or remove it; returns the file."""
-    _check_key(key, f"KEY {key!r}")
+    check_key(key)
     path = user_path()
     settings = _read(path) if path.exists() else {}
     if value is None:
@@ -88,16 +88,18 @@ def _read(path: Path) -> dict[str, str]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Refusal(what, f"the file is not TOML ({error})", "correct it") from None
     for key, value in content.items():
-        _check_key(key, f"{what}, key {key!r}")
+        check_key(key, f"{what}, key {key!r}")
         if not isinstance(value, str):
             raise Refusal(f"{what}, key {key!r}", "its value is no text", "put it in quotes")
         content[key] = _checked(key, value, f"{what}, key {key!r}")
     return content
 
 
-def _check_key(key: str, what: str) -> None:
+def check_key(key: str, what: str | None = None) -> None:
+    """Refuse a setting that there is not, with the nearest one."""
     if key not in PURPOSE:
-        raise Refusal(what, "there is no such setting", f"settings: {', '.join(PURPOSE)}")
+        remedy = f"{suggestion(key, PURPOSE)}settings: {', '.join(PURPOSE)}"
+        raise Refusal(what or f"KEY {key!r}", "there is no such setting", remedy)
 
 
 def _checked(key: str, value: str, what: str) -> str:

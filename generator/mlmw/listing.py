@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from mlmw import layout
 from mlmw.catalogue import Recipe
 
 
@@ -18,21 +19,23 @@ def as_json(recipes: Recipe | Sequence[Recipe]) -> str:
 def overview(catalogue: Sequence[Recipe]) -> str:
     """One line for each recipe, those that join by themselves apart."""
     width = max(len(recipe.name) for recipe in catalogue)
-    lines = {
-        implicit: [
-            f"  {recipe.name:{width}}  {recipe.summary}"
-            for recipe in catalogue
-            if recipe.implicit == implicit
-        ]
+    tables = {
+        implicit: layout.table(
+            [
+                (f"{recipe.name:{width}}", recipe.summary)
+                for recipe in catalogue
+                if recipe.implicit == implicit
+            ]
+        )
         for implicit in (False, True)
     }
     return "\n".join(
         [
             "To choose with --recipe:",
-            *lines[False],
+            tables[False],
             "",
             "Joining by themselves where they are needed:",
-            *lines[True],
+            tables[True],
             "",
             "All about one: mlmw recipes NAME",
         ]

@@ -14,8 +14,9 @@ from types import FrameType
 from typing import Any
 
 from mlmw import answers as answers_file
-from mlmw import catalogue, checks, config, git, history, source, target, tree
+from mlmw import catalogue, checks, config, git, history, layout, source, target, times, tree
 from mlmw.errors import MlmwError, Refusal
+from mlmw.names import package_from
 from mlmw.template import template_root
 
 # What a template has to ask for, so that this module can tell what it made.
@@ -113,7 +114,7 @@ def new(given_path: str, options: Options) -> None:
     with _tidy_when_told_to_stop(), _origin(_template(options, settings)) as origin:
         answers = checked_answers(options, place.name, origin.root)
         with target.staging(place) as folder:
-            answers = _render(folder, origin, answers, options, settings)
+            answers = _answered(folder, origin, answers, options, settings)
             notes = _commit(folder, place, answers) if options.with_git else []
             target.publish(folder, place)
         notes += _keep_history(origin)
@@ -135,7 +136,7 @@ def preview(given_path: str, options: Options) -> None:
     ):
         answers = checked_answers(options, place.name, origin.root)
         folder = Path(temporary) / "project"
-        answers = _render(folder, origin, answers, options, settings)
+        answers = _answered(folder, origin, answers, options, settings)
         _print_tree(folder, place.given)
         print(f"\n{_summary('Would make', folder, answers)}")
     print("Dry run: nothing was written.")
@@ -160,26 +161,72 @@ def _keep_history(origin: Origin) -> list[str]:
     return []
 
 
-def _render(
+def _answered(
     folder: Path,
     origin: Origin,
     answers: Mapping[str, Any],
     options: Options,
     settings: Mapping[str, config.Setting],
 ) -> dict[str, Any]:
-    """Render the template; at a terminal ask for what is open, offering what is known."""
+    """Render the template; at a terminal ask for what is open, and again for what shall change."""
     git.drop_redirections()
-    given = dict(answers)
-    offered: dict[str, Any] = {}
-    if options.ask:
-        if options.name is None:
-            offered["project_name"] = given.pop("project_name")
-        offered |= _offered_identity(folder.parent)
-    offered |= config.offered(settings)
+    given, offered = dict(answers), config.offered(settings)
+    if not options.ask:
+        return _render(folder, origin, given, offered, ask=False)
+    if options.name is None:
+        offered["project_name"] = given.pop("project_name")
+    offered = _offered_identity(folder.parent) | offered
+    return _ask(folder, origin, given, offered)
+
+
+def _ask(
+    folder: Path, origin: Origin, given: dict[str, Any], offered: dict[str, Any]
+) -> dict[str, Any]:
+    """Ask, show what was answered, ask again for what shall change, until it is right.
+
+    `given` will not be asked for; `offered` are defaults for the rest.
+    """
+    from mlmw import wizard
+
+    recipes = catalogue.load_catalogue(origin.root)
+    if "recipes" not in given:
+        given["recipes"] = wizard.ask_recipes(recipes)
+    elif given.keys() >= NEEDED | set(config.QUESTIONS.values()):  # nothing is open
+        return _render(folder, origin, given, offered, ask=True)
+    while True:
+        try:
+            found = _render(folder, origin, given, offered, ask=True)
+        except Refusal as refusal:
+            if "question 'package'" not in str(refusal) or "project_name" in given:
+                raise
+            print(layout.paragraph(f"{refusal}"))
+            continue
+        given = answers_file.given(answers_file.read(folder))
+        wanted = wizard.review(given, found.get("layers", ()))
+        if wanted is None:
+            return found
+        before = given.pop(wanted)
+        if wanted == "recipes":
+            given[wanted] = wizard.ask_recipes(recipes, before)
+            continue
+        offered[wanted] = before
+        if wanted == "project_name" and given["package"] == package_from(before):
+            given.pop("package")
+
+
+def _render(
+    folder: Path,
+    origin: Origin,
+    given: Mapping[str, Any],
+    offered: Mapping[str, Any],
+    ask: bool,
+) -> dict[str, Any]:
+    """Render the template into a folder, of which nothing earlier stays."""
     from mlmw.render import render
 
+    target.clear(folder)
     try:
-        found = render(origin.root, folder, given, offered, options.ask)
+        found = render(origin.root, folder, given, offered, ask)
         missing = ", ".join(sorted(NEEDED - found.keys()))
         if missing:
             why = f"it does not ask for {missing}"
@@ -244,16 +291,19 @@ def _summary(verb: str, folder: Path, answers: Mapping[str, Any]) -> str:
 
 
 def _next_commands(place: target.Target, answers: Mapping[str, Any]) -> str:
-    return "\n".join(
-        [
-            "Next:",
-            f"  cd {shlex.quote(place.given)}",
-            "  make setup",
-            "  make test",
-            "  make train",
-            f"Without make: python -m {answers['package']} train; README.md has a line for each.",
-        ]
-    )
+    """The commands that come next, and how long they took where they were measured."""
+    measured = times.load()
+    stated = times.estimate(answers["recipes"], measured)
+    width = max(map(len, times.COMMANDS))
+    lines = ["Next:", f"  cd {shlex.quote(place.given)}"]
+    for command in times.COMMANDS:
+        told = f"   # {times.words(stated[command])}" if command in stated else ""
+        lines.append(f"  {command:{width}}{told}".rstrip())
+    without = f"Without make: python -m {answers['package']} train; README.md has a line for each."
+    notes = [without]
+    if stated:
+        notes.insert(0, times.basis(measured))
+    return "\n".join([*lines, *(layout.paragraph(note) for note in notes)])
 
 
 @contextlib.contextmanager

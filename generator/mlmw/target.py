@@ -127,6 +127,15 @@ def publish(folder: Path, target: Target) -> None:
         raise
 
 
+def clear(folder: Path) -> None:
+    """Delete all that is in a folder, if it is there."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
 def remove(folder: Path) -> None:
     """Delete a folder if it is there; a second Ctrl-C must not stop this halfway."""
     if not folder.exists():

@@ -1,0 +1,135 @@
+"""What `mlmw new` asks at a terminal besides the template's questions: where, of what, and whether.
+
+The template's own questions are Copier's. Questionary is imported here only: Copier brings it, and
+it takes as long as all checks together.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mlmw import checks, layout, target
+from mlmw.catalogue import Recipe
+from mlmw.errors import Refusal
+
+WELCOME = (
+    "At most ten questions: Enter takes what is offered, Ctrl-C stops and leaves nothing behind. "
+    "Before anything is made you can look at it and change each answer."
+)
+# As they were asked; another template's own answers come after these.
+ORDER = ("recipes", "project_name", "package", "description", "author", "email", "licence")
+KEYS = "(space: choose, enter: go on)"
+
+
+def ask_path() -> str:
+    """Where the project shall be; asked until a project can be made there."""
+    import questionary
+
+    print(layout.paragraph(WELCOME), end="\n\n")
+    answer: str = questionary.text(
+        "Which folder shall be made?", default="my-project", validate=_accepted(_check_path)
+    ).unsafe_ask()
+    return answer
+
+
+def _check_path(given: str) -> None:
+    checks.derived_package("the name", target.check(given).name)
+
+
+def _accepted(check: Callable[[str], object]) -> Callable[[str], bool | str]:
+    """A check as Questionary wants it: true, or what is wrong."""
+
+    def accepted(given: str) -> bool | str:
+        try:
+            check(given)
+        except Refusal as refusal:
+            return str(refusal)
+        return True
+
+    return accepted
+
+
+def ask_recipes(catalogue: Sequence[Recipe], chosen: Sequence[str] = ()) -> list[str]:
+    """Which recipes the project starts with: the models first, then what works with each model."""
+    import questionary
+    from questionary import Choice, Separator
+
+    choices = [recipe for recipe in catalogue if not recipe.implicit]
+    models = [recipe for recipe in choices if recipe.kind == "workload"]
+    around = [recipe for recipe in choices if recipe.kind != "workload"]
+    fallback = next(one for one in catalogue if one.implicit and one.kind == "workload")
+    entries: list[Choice | Separator] = []
+    for heading, recipes in (
+        (f"Models, in any number; with none: {_lower(fallback.title)}", models),
+        ("Around them; each works with every model and with each other", around),
+    ):
+        entries.append(Separator(_fitted(heading, " " * 3, 3)))
+        for recipe in recipes:
+            title = _fitted(_described(recipe), " " * 7, 5)
+            entries.append(Choice(title, recipe.name, checked=recipe.name in chosen))
+    print()
+    answer: list[str] = questionary.checkbox(
+        "Which recipes does it start with?",
+        choices=entries,
+        instruction=KEYS,
+        style=questionary.Style([("selected", "noreverse bold")]),
+    ).unsafe_ask()
+    return answer
+
+
+def _described(recipe: Recipe) -> str:
+    brings = f" (brings {', '.join(recipe.requires)})" if recipe.requires else ""
+    return f"{recipe.name}: {recipe.summary}{brings}"
+
+
+def _lower(title: str) -> str:
+    return title[:1].lower() + title[1:]
+
+
+def _fitted(text: str, indent: str, taken: int) -> str:
+    """Broken for the list, which cuts what is wider than the terminal; `taken` by its marks."""
+    return layout.paragraph(text, indent, layout.width() - taken)
+
+
+def review(answers: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]) -> str | None:
+    """Show what will be made; returns the answer that shall change, or `None` to make it."""
+    import questionary
+    from questionary import Choice
+
+    keys = sorted(answers, key=lambda key: (*ORDER, key).index(key))
+    rows = [(_label(key), _shown(answers[key])) for key in keys]
+    print(f"\nThis will be made:\n{layout.table(rows)}")
+    if layers:
+        print(f"\n{layout.paragraph('Its layers, which are tested together:')}")
+        print(layout.table(explained(layers, answers.get("recipes", []))))
+    print()
+    choices = [Choice("yes, make it", "")]
+    choices += [Choice(f"change: {_label(key)}", key) for key in keys]
+    wanted: str = questionary.select(
+        "Is everything right?", choices=choices, instruction="(arrows, enter)"
+    ).unsafe_ask()
+    return wanted or None
+
+
+def _label(question: str) -> str:
+    return question.replace("_", " ")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return str(value) or "none"
+
+
+def explained(layers: Sequence[Mapping[str, Any]], chosen: Sequence[str]) -> list[tuple[str, str]]:
+    """Each layer of a project, and why it is there."""
+    rows = []
+    for layer in layers:
+        users = [one["name"] for one in layers if layer["name"] in one["requires"]]
+        if layer["name"] in chosen:
+            why = "chosen"
+        elif users:
+            why = f"needed by {', '.join(users)}"
+        else:
+            why = f"because no other {layer['kind']} was chosen"
+        rows.append((layer["name"], f"{why}: {layer['summary']}"))
+    return rows
