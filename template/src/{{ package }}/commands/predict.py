@@ -5,24 +5,22 @@ from typing import Annotated
 
 import typer
 
-from .. import pipeline, workloads
-from ..utils.artifacts import write_text
-from ..utils.records import check_suffix, format_predictions, read_records, validate
-from . import RunFolder
+from .. import pipeline, scoring, workloads
+from ..utils.records import check_suffix
+
+InUse = Annotated[Path | None, typer.Option("--run", help="Default: the champion, or the newest.")]
 
 
 def main(
-    file: Annotated[Path, typer.Argument(help="Examples, as .csv or .jsonl.")],
+    file: Annotated[Path, typer.Argument(help="Examples, as .csv or .jsonl, of any size.")],
     workload: str = workloads.NAMES[0],
-    run: RunFolder = None,
+    run: InUse = None,
     output: Annotated[Path | None, typer.Option(help="Default: the standard output.")] = None,
 ) -> None:
     """Write a prediction for each example in FILE."""
-    suffix = check_suffix(output or file)
-    model = pipeline.load_model(pipeline.find_run(workload, run))
-    predictions = model.predict(validate(read_records(file), model.example_type, file))
-    text = format_predictions(predictions, suffix)
+    chosen = pipeline.find_run(workload, run) if run else pipeline.served_run(workload)
     if output:
-        write_text(output, text)
+        scoring.predict_file(chosen, file, output)
     else:
-        print(text, end="")
+        for text in scoring.predictions(chosen, file, check_suffix(file)):
+            print(text, end="")
