@@ -11,7 +11,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from projects import OWN, PACKAGE, ROOT
@@ -74,10 +74,11 @@ class Evidence:
     check: str
     label: str
     seconds: float
-    files: dict[str, str | None]
-    listings: dict[str, list[str]]
-    modules: dict[str, bool]
-    packages: list[str]
+    files: dict[str, str | None] = field(default_factory=dict)
+    listings: dict[str, list[str]] = field(default_factory=dict)
+    modules: dict[str, bool] = field(default_factory=dict)
+    packages: list[str] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)  # what else has passed, each by itself
 
     def holds_for(self, subject: Subject) -> bool:
         """Whether a run in `subject` would read the same."""
@@ -118,7 +119,8 @@ def gather(
     listings: set[str] = set()
     used: set[str] = set()
     owners, roots = environment.owners, [subject.folder, *copies]
-    origins = dict(reversed(text.split("\t")) for kind, text in lines if kind == "copy")
+    pairs = [text.split("\t") for kind, text in lines if kind == "copy"]
+    origins = {target: source for source, target in pairs}
     for kind, text in lines:
         inside = _below(text, [site_packages(subject.python)])
         if inside is not None:
@@ -190,10 +192,18 @@ class Store:
             found = Evidence(**json.loads(path.read_text(encoding="utf-8")))
             self.known.setdefault(found.check, []).append(found)
 
-    def find(self, check: str, subject: Subject) -> Evidence | None:
-        """Evidence that a check would pass in a project; None where it must be run."""
-        held = (one for one in self.known.get(check, []) if one.holds_for(subject))
-        return next(held, None)
+    def find(self, check: str, subject: Subject) -> list[Evidence]:
+        """Evidence that a check would pass in a project; none where it must be run."""
+        return [one for one in self.known.get(check, []) if one.holds_for(subject)][:1]
+
+    def cover(self, check: str, parts: set[str]) -> list[Evidence]:
+        """Evidence for each part of a project; none where one of them is not proved."""
+        missing, found = set(parts), []
+        for one in self.known.get(check, []):
+            if missing.intersection(one.parts):
+                missing.difference_update(one.parts)
+                found.append(one)
+        return [] if missing else found
 
     def add(self, evidence: Evidence) -> None:
         """Keep evidence for what follows, and for the next run."""
