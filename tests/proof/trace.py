@@ -7,12 +7,15 @@ unless PROOF_TRACE names a folder. It needs nothing but the standard library.
 
 import contextlib
 import os
+import re
 import socket
 import sys
 import uuid
 from typing import Any
 
 LOCAL = {None, "", "localhost", "0.0.0.0", "::1", "::", b"localhost", socket.gethostname()}
+
+METADATA = re.compile(r"/importlib[/_]metadata/")  # looks for packages where modules are
 
 
 def is_local(host: object) -> bool:
@@ -47,7 +50,7 @@ def start(folder: str) -> None:
         elif event in ("os.listdir", "os.scandir") and not isinstance(arguments[0], int):
             # The import system lists whole folders to find one module: the `import` tells which.
             caller = sys._getframe(1).f_code.co_filename.replace(os.sep, "/")
-            if not (caller.startswith("<frozen importlib") or "/importlib/metadata/" in caller):
+            if not (caller.startswith("<frozen importlib") or METADATA.search(caller)):
                 kind = "list" if caller.endswith("/pkgutil.py") else "walk"
                 write(kind, os.path.abspath(os.fsdecode(arguments[0] or ".")))
         elif event == "shutil.copyfile":
