@@ -73,29 +73,34 @@ def run_all(
 ) -> list[Result]:
     """Run all jobs and return their results; `told` hears of each as it is there.
 
-    While one check runs in one project, the same check of another one waits if there is something
-    else to do: its outcome may make the other needless.
+    While a check runs in one project, the same check of another one waits: its outcome may make the
+    other needless. Without evidence nothing waits.
     """
     store, waiting = Store(), list(jobs)
     running: list[str] = []
     results: list[Result] = []
-    lock = threading.Lock()
+    changed = threading.Condition()
 
     def next_job() -> Job | None:
-        with lock:
-            if not waiting:
-                return None
-            fresh = (job for job in waiting if job.check.name not in running)
-            job = next(fresh, waiting[0])
-            waiting.remove(job)
-            running.append(job.check.name)
-            return job
+        with changed:
+            while waiting:
+                fresh = (job for job in waiting if not cached or job.check.name not in running)
+                if job := next(fresh, None):
+                    waiting.remove(job)
+                    running.append(job.check.name)
+                    return job
+                changed.wait()
+            return None
 
     def work() -> None:
         while job := next_job():
-            result = run(job, store, cached)
-            with lock:
-                running.remove(job.check.name)
+            try:
+                result = run(job, store, cached)
+            finally:
+                with changed:
+                    running.remove(job.check.name)
+                    changed.notify_all()
+            with changed:
                 results.append(result)
                 told(result)
 

@@ -1,6 +1,7 @@
 """Predictions for a file of examples, in memory that does not grow with the file."""
 
-from collections.abc import Iterator
+import sys
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -13,26 +14,18 @@ from .utils.records import check_suffix, format_predictions, stream_records, val
 CHUNK = 1000  # examples in memory at a time
 
 
-def predictions(run: Run, source: Path, suffix: str) -> Iterator[str]:
-    """Yield text in the format `suffix`, of the predictions for each CHUNK examples in `source`.
-
-    A UserError where the source is bad.
-    """
-    model, records, first = pipeline.load_model(run), stream_records(source), 1
-    while (chunk := list(islice(records, CHUNK))) or first == 1:
-        examples = validate(chunk, model.example_type, source, first)
-        yield format_predictions(model.predict(examples), suffix, header=first == 1)
-        first += len(chunk)
-
-
-def predict_file(run: Run, source: Path, target: Path) -> None:
-    """Write a prediction for each example in `source`, in its order.
+def predict_file(run: Run, source: Path, target: Path | None) -> None:
+    """Write a prediction for each example in `source`, in its order; without a target print them.
 
     The target appears when it is complete: what was interrupted left none, and a rerun writes the
     same bytes. A UserError where the source is bad, or where it would be overwritten.
     """
-    suffix = check_suffix(target)
-    if source.resolve() == target.resolve():
+    suffix, first = check_suffix(target or source), 1
+    if target and source.resolve() == target.resolve():
         raise UserError(f"{target}: is the file that is read; name another one for predictions")
-    with open_text(target) as file:
-        file.writelines(predictions(run, source, suffix))
+    model, records = pipeline.load_model(run), stream_records(source)
+    with open_text(target) if target else nullcontext(sys.stdout) as file:
+        while (chunk := list(islice(records, CHUNK))) or first == 1:
+            examples = validate(chunk, model.example_type, source, first)
+            file.write(format_predictions(model.predict(examples), suffix, header=first == 1))
+            first += len(chunk)

@@ -6,21 +6,14 @@ from typing import Annotated
 import typer
 
 from .. import pipeline, scoring, workloads
-from ..utils.records import check_suffix
-
-InUse = Annotated[Path | None, typer.Option("--run", help="Default: the champion, or the newest.")]
 
 
 def main(
     file: Annotated[Path, typer.Argument(help="Examples, as .csv or .jsonl, of any size.")],
     workload: str = workloads.NAMES[0],
-    run: InUse = None,
+    run: Annotated[Path | None, typer.Option(help="Default: the champion, or the newest.")] = None,
     output: Annotated[Path | None, typer.Option(help="Default: the standard output.")] = None,
 ) -> None:
     """Write a prediction for each example in FILE."""
     chosen = pipeline.find_run(workload, run) if run else pipeline.served_run(workload)
-    if output:
-        scoring.predict_file(chosen, file, output)
-    else:
-        for text in scoring.predictions(chosen, file, check_suffix(file)):
-            print(text, end="")
+    scoring.predict_file(chosen, file, output)

@@ -267,6 +267,6 @@ def test_bad_arguments_are_refused_before_anything_runs(
 
 
 def test_help_does_not_wait_for_prefect() -> None:
-    code = "import sys; from my_project import cli; cli.build(['flow']);"
-    code += "sys.exit('prefect' in sys.modules)"
+    code = "import sys; from my_project import cli\n"
+    code += "cli.build(['flow']); sys.exit('prefect' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

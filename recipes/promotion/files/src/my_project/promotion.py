@@ -37,12 +37,10 @@ def is_champion(run: Run) -> bool:
 
 def verdict(run: Run, new: float, old: float | None) -> str:
     """Tell by how much a run beats the champion; a UserError where it does not."""
-    metric = run.metadata["primary_metric"]
+    metric, name = run.metadata["primary_metric"], run.folder.name
     if old is not None and new <= old:
-        raise UserError(
-            f"{run.metadata['workload']}: {run.folder.name} does not beat the champion: {metric} "
-            f"{new:.4f} against {old:.4f}; the champion stays"
-        )
+        measured = f"{metric} {new:.4f} against {old:.4f}"
+        raise UserError(f"{name} does not beat the champion: {measured}; the champion stays")
     return f"{metric} {new:.4f}, " + ("the first one" if old is None else f"{old:.4f} before")
 
 
@@ -51,13 +49,9 @@ def promote(run: Run, force: bool = False) -> str:
 
     With `force` nothing is compared: the way back to an older model.
     """
-    name = f"{run.metadata['workload']}: {run.folder.name}"
-    if force:
-        pipeline.load_model(run)
-        reason = "without a comparison (--force)"
-    elif is_champion(run):
-        return f"{name} is the model that is the champion already"
-    else:
-        reason = verdict(run, *compare(run))
+    if not force and is_champion(run):
+        return f"{run.folder.name} is the model that is the champion already"
+    reason = "without a comparison (--force)" if force else verdict(run, *compare(run))
+    pipeline.load_model(run)  # which refuses a damaged one
     tracking.promote(run)
-    return f"{name} is the champion now: {reason}"
+    return f"{run.folder.name} is the champion now: {reason}"

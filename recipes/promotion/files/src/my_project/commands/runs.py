@@ -1,19 +1,21 @@
 """The command `runs`."""
 
-import logging
+import sys
 
 from .. import tracking, workloads
-from ..runs import Run, finished_runs
+from ..runs import finished_runs
 from ..utils.errors import UserError
-
-logger = logging.getLogger(__name__)
 
 
 def main() -> None:
     """List the finished runs, the newest first; the champion of each workload has a star."""
     print(f"  {'run':40}  {'metric':>20}  {'value':>8}  commit")
     for name in workloads.NAMES:
-        champion = _champion(name)
+        try:
+            champion = tracking.champion(name)
+        except UserError as error:  # the runs are listed all the same
+            champion = None
+            print(f"{error}; no champion of {name} is marked", file=sys.stderr)
         for run in finished_runs(name):
             metadata, value = run.metadata, run.metrics["test"][run.metadata["primary_metric"]]
             star = "*" if champion and champion.folder.name == run.folder.name else " "
@@ -22,12 +24,3 @@ def main() -> None:
                 f"{star} {run.folder.name:40}  {metadata['primary_metric']:>20}  "
                 f"{value:8.4f}  {commit}".rstrip()
             )
-
-
-def _champion(workload: str) -> Run | None:
-    """Return the champion; where it cannot be had the runs are listed all the same."""
-    try:
-        return tracking.champion(workload)
-    except UserError as error:
-        logger.warning("%s; no champion of %s is marked", error, workload)
-        return None
