@@ -1,9 +1,14 @@
-"""How long `mlmw new` takes beside `copier copy` of the same template.
+"""How long `mlmw new` takes beside `copier copy` of the same template, and beside other tools.
 
-    python benchmarks/new.py [--rounds N]
+    python benchmarks/new.py [--rounds N] [--peers FOLDER] [--ccds TEMPLATE]
 
 Whole processes, one after the other, in rounds that alternate between them, so that a slow minute
 of the machine hits all alike. Each ratio is the median of the rounds' own ratios.
+
+The other tools are in an environment of their own: `python -m venv FOLDER`, then
+`FOLDER/bin/pip install cookiecutter-data-science kedro`. The template of cookiecutter-data-science
+is not in its package: without a checkout of it, its tool renders one file, which is the least that
+it can take.
 """
 
 import argparse
@@ -21,23 +26,43 @@ from importlib.metadata import version
 from pathlib import Path
 
 import mlmw
+from mlmw.catalogue import load_catalogue
 from mlmw.template import template_root
 
-RECIPE = "tabular"
+OFFLINE = {"DO_NOT_TRACK": "1", "KEDRO_DISABLE_TELEMETRY": "1"}
 
 
-def commands(project: str) -> dict[str, list[str]]:
+def commands(peers: Path | None, ccds: Path) -> dict[str, list[str]]:
     """What is compared, the reference first."""
-    new = [sys.executable, "-m", "mlmw", "new", project, "--recipe", RECIPE, "--defaults"]
+    recipes = ",".join(recipe.name for recipe in load_catalogue() if not recipe.implicit)
+    mlmw = [sys.executable, "-m", "mlmw"]
+    new = [*mlmw, "new", "my-project", "--recipe", recipes, "--defaults"]
     copy = [sys.executable, "-m", "copier", "copy", "--quiet", "--defaults", "--vcs-ref=HEAD"]
-    return {
-        "copier copy": [*copy, f"--data=recipes=[{RECIPE}]", str(template_root()), project],
+    chosen = {
+        "copier copy": [*copy, f"--data=recipes=[{recipes}]", str(template_root()), "my-project"],
         "mlmw new --no-git": [*new, "--no-git"],
         "mlmw new": new,
-        "mlmw new --dry-run": [*new, "--dry-run"],
-        "mlmw --help": [sys.executable, "-m", "mlmw", "--help"],
+        "mlmw --help": [*mlmw, "--help"],
+        "mlmw recipes": [*mlmw, "recipes"],
         "python -c pass": [sys.executable, "-c", "pass"],
+        "import typer": [sys.executable, "-c", "import typer"],
     }
+    if peers:
+        scripts = peers / ("Scripts" if os.name == "nt" else "bin")
+        plain = ["--tools", "none", "--example", "n", "--telemetry", "no"]
+        chosen["kedro new"] = [str(scripts / "kedro"), "new", "--name", "My project", *plain]
+        chosen["ccds"] = [str(scripts / "ccds"), "--no-input", str(ccds)]
+    return chosen
+
+
+def one_file(folder: Path) -> Path:
+    """Make a template of one file for cookiecutter-data-science."""
+    content = folder / "{{ cookiecutter.repo_name }}"
+    content.mkdir(parents=True)
+    (content / "README.md").write_text("# {{ cookiecutter.repo_name }}\n", encoding="utf-8")
+    for name in ("ccds.json", "cookiecutter.json"):
+        (folder / name).write_text('{"repo_name": "my-project"}\n', encoding="utf-8")
+    return folder
 
 
 def seconds(command: list[str], folder: Path, environment: dict[str, str]) -> float:
@@ -52,12 +77,12 @@ def seconds(command: list[str], folder: Path, environment: dict[str, str]) -> fl
     return elapsed
 
 
-def measure(rounds: int) -> dict[str, list[float]]:
+def measure(rounds: int, peers: Path | None, ccds: Path | None) -> dict[str, list[float]]:
     """Seconds of each command in each round; every other round goes backwards."""
-    chosen = commands("my-project")
-    times: dict[str, list[float]] = {name: [] for name in chosen}
     with tempfile.TemporaryDirectory() as temporary:
-        environment = os.environ | {"HOME": temporary}
+        chosen = commands(peers, ccds or one_file(Path(temporary) / "template"))
+        times: dict[str, list[float]] = {name: [] for name in chosen}
+        environment = os.environ | {"HOME": temporary} | OFFLINE
         for number in range(rounds + 1):
             order = list(chosen) if number % 2 else list(reversed(chosen))
             for name in order:
@@ -75,18 +100,23 @@ def print_environment(rounds: int) -> None:
     versions = ", ".join(f"{name} {version(name)}" for name in ("copier", "typer", "jinja2"))
     print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {rounds} rounds")
     print(f"Python {platform.python_version()}, {versions}, {git.stdout.strip()}")
-    print(f"mlmw {mlmw.__version__}, template: {kind}, byte-compiled\n")
+    print(f"mlmw {mlmw.__version__}, template: {kind}, byte-compiled")
+    print("load average at the start:", *(f"{load:.1f}" for load in os.getloadavg()), "\n")
 
 
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
-    for folder in (sysconfig.get_path("purelib"), Path(mlmw.__file__).parent):
-        compileall.compile_dir(str(folder), quiet=2)
-    print_environment(rounds)
-    times = measure(rounds)
+    parser.add_argument("--peers", type=Path, help="an environment with kedro and ccds")
+    parser.add_argument("--ccds", type=Path, help="a checkout of cookiecutter-data-science")
+    options = parser.parse_args()
+    peers = options.peers and options.peers.absolute()
+    for folder in (sysconfig.get_path("purelib"), Path(mlmw.__file__).parent, peers):
+        if folder:
+            compileall.compile_dir(str(folder), quiet=2)
+    print_environment(options.rounds)
+    times = measure(options.rounds, peers, options.ccds and options.ccds.absolute())
     reference, *_ = times
     print(f"{'command':20}  {'median':>8}  {'fastest':>8}  ratio to {reference}")
     for name, measured in times.items():

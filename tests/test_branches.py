@@ -1,8 +1,10 @@
 """Each branch of the template's texts is rendered by some answers: nothing in them is dead."""
 
+import contextlib
 import re
 from pathlib import Path
 
+import pytest
 from projects import choices, combinations, template_copy
 
 from mlmw.render import render
@@ -15,14 +17,27 @@ OTHER_ANSWERS: list[dict[str, object]] = [
 ]
 
 
-def mark(text: str, marks: dict[str, str], path: str) -> str:
+REFUSED: list[dict[str, object]] = [
+    {"project_name": " "},
+    {"project_name": "x" * 61},
+    {"project_name": "two\nlines"},
+    {"package": "7"},
+    {"package": "x" * 41},
+    {"package": "class"},
+    {"description": "two\nlines"},
+    {"author": "two\nlines"},
+    {"email": "nobody"},
+]
+
+
+def mark(text: str, marks: dict[str, str], path: str, form: str = "{}") -> str:
     """Put a mark of its own behind each tag that begins a branch; note what it stands for."""
 
     def replace(tag: re.Match[str]) -> str:
         name = f"@branch-{len(marks)}@"
         line = text[: tag.start()].count("\n") + 1
         marks[name] = f"{path}:{line}: {tag[0]}"
-        return tag[0] + name
+        return tag[0] + form.format(name)
 
     return TAG.sub(replace, text)
 
@@ -46,3 +61,25 @@ def test_every_branch_is_rendered(tmp_path: Path) -> None:
                 found |= set(re.findall(r"@branch-\d+@", path.read_text(encoding="utf-8")))
     assert marks
     assert [text for name, text in marks.items() if name not in found] == []
+
+
+def test_every_branch_of_the_questions_is_taken(tmp_path: Path) -> None:
+    """What a question computes may not be changed, so its branches note in a list that they ran."""
+    marks: dict[str, str] = {}
+    ran: list[str] = []
+    answers = [{"recipes": choices()}, {"recipes": []}, *REFUSED]
+    with template_copy() as template:
+        path = template / "copier.yml"
+        note = "{{% set noted = ran.append('{}') %}}"
+        text = mark(path.read_text(encoding="utf-8"), marks, path.name, note)
+        path.write_text(text, encoding="utf-8")
+        for number, given in enumerate(answers):
+            refused = number >= len(answers) - len(REFUSED)
+            with (
+                pytest.raises(ValueError, match=next(iter(given)))
+                if refused
+                else contextlib.nullcontext()
+            ):
+                render(template, tmp_path / f"project-{number}", given | {"ran": ran})
+    assert marks
+    assert [text for name, text in marks.items() if name not in ran] == []

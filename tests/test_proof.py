@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from projects import ARTEFACTS, ROOT, Project, choices
+from projects import ARTEFACTS, PACKAGE, ROOT, Project, choices
 from proof.environment import Packages
-from proof.evidence import Evidence, Subject
+from proof.evidence import Evidence, Subject, gather
+from proof.modules import modules
 
 EVERYTHING = Project(tuple(choices()))
 
@@ -174,3 +175,71 @@ def test_evidence_holds_for_the_same_packages_only(packages: set[str], holds: bo
     before = subject(**PROVED)
     after = Subject("two", Path(), Path(), before.files, frozenset(packages))
     assert evidence(before).holds_for(after) is holds
+
+
+SOURCES = {
+    "pyproject.toml": "[tool]",
+    f"src/{PACKAGE}/__init__.py": "",
+    f"src/{PACKAGE}/first.py": "from . import second",
+    f"src/{PACKAGE}/second.py": "from .third import answer",
+    f"src/{PACKAGE}/third.py": "answer = 1",
+    f"src/{PACKAGE}/alone.py": "import numpy",
+}
+
+
+def project(packages: Packages, names: set[str], **changed: str) -> Subject:
+    sources = SOURCES | {f"src/{PACKAGE}/{name}.py": text for name, text in changed.items()}
+    content = {path: text.encode() for path, text in sources.items()}
+    return Subject("one", Path("one"), Path(), content, frozenset(packages.versions(names)))
+
+
+@pytest.mark.parametrize(
+    ("changed", "lacks", "other_parts"),
+    [
+        ({}, "", 0),
+        ({"third": "answer = 2"}, "", 3),  # and what imports it, at whatever distance
+        ({"first": ""}, "", 1),
+        ({}, "numpy", 1),
+    ],
+)
+def test_a_part_is_a_module_with_all_that_it_needs(
+    changed: dict[str, str], lacks: str, other_parts: int
+) -> None:
+    packages, names = Packages(EVERYTHING.python), {"mypy", "numpy"}
+    before = modules(project(packages, names), packages, "mypy")
+    after = modules(project(packages, names - {lacks}, **changed), packages, "mypy")
+    assert len(before) == len(after) == 5
+    assert len(after - before) == other_parts
+
+
+@pytest.mark.parametrize(
+    ("lines", "read"),
+    [
+        ("file\tROOT/src/a.py", {"src/a.py"}),
+        ("text\tROOT/src/a.py\nwalk\tROOT/src/package", set()),  # hashed, or sent elsewhere
+        ("copy\tROOT/src/a.py\t/tmp/x/a.py\nfile\t/tmp/x/a.py", {"src/a.py"}),
+        (f"import\t{PACKAGE}.third", {f"src/{PACKAGE}/third.py"}),  # from a copy, wherever it is
+        ("list\tROOT/src", {"src/"}),
+        ("walk\tROOT/docs", {"docs/"}),
+    ],
+)
+def test_a_source_counts_where_it_is_run(tmp_path: Path, lines: str, read: set[str]) -> None:
+    packages = Packages(EVERYTHING.python)
+    root, traces = tmp_path / "project", tmp_path / "traces"
+    traces.mkdir()
+    text = lines.replace("ROOT", str(root)).replace("/", os.sep)
+    (traces / "1").write_text(f"{text}\n", encoding="utf-8")
+    content = {path: text.encode() for path, text in SOURCES.items()}
+    python = root / ".venv" / "bin" / "python"
+    subject = Subject("one", root, python, content, frozenset())
+    found = gather("check", subject, 1.0, traces, [], packages)
+    assert found
+    assert {*found.files, *(f"{folder}/" for folder in found.listings)} == read
+
+
+def test_a_process_that_was_not_followed_leaves_no_evidence(tmp_path: Path) -> None:
+    traces = tmp_path / "traces"
+    traces.mkdir()
+    (traces / "1").write_text("blind\tpython\n", encoding="utf-8")
+    packages = Packages(EVERYTHING.python)
+    assert gather("check", subject(**PROVED), 1.0, traces, [], packages) is None

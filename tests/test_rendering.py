@@ -15,7 +15,7 @@ from pytest_copie.plugin import Copie
 NAME = "Straße 7: Wärme & Kälte"
 PACKAGE = "strasse_7_warme_kalte"
 # Lines of code of a project with one recipe; docs/architecture.md says why.
-LIMITS = {"serving": 1300}
+LIMITS = {"serving": 1310}
 every_combination = pytest.mark.parametrize("recipes", combinations(), ids=label)
 
 

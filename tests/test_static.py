@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from projects import Project, combinations, rendered_files
+from projects import ROOT, Project, combinations, rendered_files
 
 PROJECTS = [Project(recipes) for recipes in combinations()]
 every_project = pytest.mark.parametrize("project", PROJECTS, ids=lambda one: one.label)
@@ -50,6 +50,14 @@ def test_workflows(files: dict[str, bytes]) -> None:
     for name in found:
         assert findings(schema, name, files[name]) == ""
         assert findings(audit, name, files[name]) == ""
+
+
+def test_the_workflow_of_this_repository() -> None:
+    path = ROOT / ".github/workflows/ci.yml"
+    schema = ("check-jsonschema", "--builtin-schema", "vendor.github-workflows")
+    assert findings(schema, path.name, path.read_bytes()) == ""
+    audit = ("zizmor", "--offline", "--no-progress", "--quiet")
+    assert findings(audit, f".github/workflows/{path.name}", path.read_bytes()) == ""
 
 
 @every_project

@@ -15,14 +15,17 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from projects import OWN, PACKAGE, ROOT, Project, choices
+from projects import OWN, PACKAGE, ROOT, Project, choices, layers
 
 from proof.commands import ELSEWHERE, commands
-from proof.environment import tool_environment
+from proof.environment import Packages, tool_environment
+from proof.evidence import Subject
+from proof.modules import files, modules
 
 IMPORT_ALL = f"""
 import importlib, pkgutil, {PACKAGE} as package
@@ -190,26 +193,34 @@ def use(place: Workplace) -> None:
 
 
 def serve(place: Workplace) -> None:
-    """Train, serve, and get over HTTP what `predict` gives offline."""
-    copy = place.copy()
-    compare_served(place, copy, train(place, copy, place.project.workloads[0]))
+    """Train, by the flow where there is one; serve, and get over HTTP what `predict` gives."""
+    copy, workload = place.copy(), place.project.workloads[0]
+    if "flow" in place.project.commands:
+        run = promoted(place, copy, workload)
+    else:
+        run = train(place, copy, workload)
+    compare_served(place, copy, run)
 
 
 def flow(place: Workplace) -> None:
-    """Run the flow twice, the second time from its cache; serve what it has promoted."""
+    """Run the flow twice, the second time from its cache."""
     copy, workload = place.copy(), place.project.workloads[0]
-    place.run("-m", PACKAGE, "flow", workload, cwd=copy)
-    [examples] = map(str, copy.glob(f"experiments/runs/{workload}-*/examples.jsonl"))
-    scoring = ["--score", examples, "--output", "scored.jsonl"]
+    run = promoted(place, copy, workload)
+    scoring = ["--score", str(run / "examples.jsonl"), "--output", "scored.jsonl"]
     again = place.run("-m", PACKAGE, "flow", workload, *scoring, cwd=copy)
     if again.count("Cached") < 2:
         raise Failed(f"the second flow did not take train and evaluate from the cache:\n{again}")
     listed = place.run("-m", PACKAGE, "runs", cwd=copy).splitlines()
     champions = [line.split()[1] for line in listed if line.startswith("*")]
-    if len(champions) != 1:
-        raise Failed(f"the flow promoted {champions}")
-    if "serve" in place.project.commands:
-        compare_served(place, copy, copy / "experiments/runs" / champions[0])
+    if champions != [run.name]:
+        raise Failed(f"the flow promoted {run.name}, but the champion is {champions}")
+
+
+def promoted(place: Workplace, copy: Path, workload: str) -> Path:
+    """Run the flow in a copy of the project, and return the folder of the only run it made."""
+    place.run("-m", PACKAGE, "flow", workload, cwd=copy)
+    [metadata] = (copy / "experiments/runs").glob(f"{workload}-*/metadata.json")
+    return metadata.parent
 
 
 def compare_served(place: Workplace, copy: Path, run: Path) -> None:
@@ -272,25 +283,25 @@ def pytest(place: Workplace, *arguments: str) -> None:
 
 @dataclass(frozen=True)
 class Check:
-    """A check by name; `traced` if what it reads can be followed, else all files count."""
+    """A check by name; with `parts` it judges each of them by itself, else it is traced."""
 
     name: str
     run: Callable[[Workplace], None]
-    traced: bool = True
+    parts: Callable[[Subject, Packages], set[str]] | None = None
 
 
 def checks(project: Project, full: bool) -> list[Check]:
-    """The checks of a project; with `full`, and in the largest one, its tests run all together."""
+    """The checks of a project; with `full`, and in one with each layer, its tests run together."""
     found = [
-        Check("style", style, traced=False),
-        Check("types", types, traced=False),
-        Check("imports", imports),
+        Check("style", style, partial(files, tool="ruff")),
+        Check("types", types, partial(modules, tool="mypy")),
+        Check("imports", imports, partial(modules, tool="pytest")),
         Check("use", use),
     ]
-    # The flow serves what it promoted, where there is something to serve with.
-    last = next((name for name in ("flow", "serve") if name in project.commands), None)
-    found += [Check(last, {"flow": flow, "serve": serve}[last])] if last else []
-    if full or project.recipes == tuple(choices()):
+    own = {"flow": flow, "serve": serve}
+    found += [Check(name, own[name]) for name in own if name in project.commands]
+    of_layers = {layer.name for layer in layers(choices()) if layer.kind != "workload"}
+    if full or set(project.recipes) == of_layers.intersection(choices()):
         return [*found, Check("tests", everything)]
     units = sorted((project.folder / "tests").iterdir())
     return found + [

@@ -54,6 +54,7 @@ class Packages:
         found = importlib.metadata.distributions(path=[str(self.folder)])
         self.by_name = {str(canonicalize_name(one.name)): one for one in found}
         self._files: dict[str, list[str]] = {}
+        self._brought: dict[str, set[str]] = {}
 
     def closure(self, requirements: Iterable[str]) -> set[str]:
         """The names of all distributions that these requirements bring along.
@@ -77,6 +78,12 @@ class Packages:
                     needs = self.by_name[name].requires or []
                     waiting += [(Requirement(text), wanted) for text in needs]
         return names
+
+    def brought_by(self, name: str) -> set[str]:
+        """The names of a distribution and of all that it brings along."""
+        if name not in self._brought:
+            self._brought[name] = self.closure([name])
+        return self._brought[name]
 
     def files(self, name: str) -> list[str]:
         """The files of a distribution that exist, relative to the packages' folder.
@@ -110,6 +117,18 @@ class Packages:
             for name, distribution in self.by_name.items()
             for file in distribution.files or []
         }
+
+    @cached_property
+    def _tops(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for file, owner in self.owners.items():
+            top = file.split(os.sep)[0].split(".")[0].removesuffix("-stubs")
+            found.setdefault(top, set()).add(owner)
+        return found
+
+    def providers(self, names: Iterable[str]) -> set[str]:
+        """The distributions that bring the given top-level packages, or their types."""
+        return {owner for name in names for owner in self._tops.get(name, ())}
 
     def versions(self, names: Iterable[str]) -> list[str]:
         """`name==version` of the given distributions, sorted."""

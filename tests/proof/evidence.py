@@ -7,10 +7,11 @@ files and folders of the project, the packages and their versions.
 import hashlib
 import json
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from projects import OWN, PACKAGE, ROOT
@@ -42,12 +43,15 @@ class Subject:
         """The SHA-256 of a rendered file; None where there is none.
 
         Of pyproject.toml the settings of the tools count: the dependencies are in the environment.
+        Of README.md the marks count between which `report` writes: it keeps whatever else is there.
         """
         if path not in self.files:
             return None
         content = self.files[path]
         if path == "pyproject.toml":
             content = json.dumps(tomllib.loads(content.decode())["tool"]).encode()
+        elif path == "README.md":
+            content = b"\n".join(re.findall(rb"<!-- /?report:.*? -->", content))
         return hashlib.sha256(content).hexdigest()
 
     def listing(self, folder: str) -> list[str]:
@@ -56,10 +60,11 @@ class Subject:
         inside = [path[len(prefix) :] for path in self.files if path.startswith(prefix)]
         return sorted({path.split("/")[0] for path in inside})
 
-    def has_module(self, name: str) -> bool:
-        """Whether a module of the project's own package is there."""
-        stem = "src/" + name.replace(".", "/")
-        return f"{stem}.py" in self.files or f"{stem}/__init__.py" in self.files
+    def source(self, module: str) -> str | None:
+        """The file of a module of the project's own package; None where there is no such module."""
+        stem = "src/" + module.replace(".", "/")
+        found = (path for path in (f"{stem}.py", f"{stem}/__init__.py") if path in self.files)
+        return next(found, None)
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,11 @@ class Evidence:
     check: str
     label: str
     seconds: float
-    files: dict[str, str | None]
-    listings: dict[str, list[str]]
-    modules: dict[str, bool]
-    packages: list[str]
+    files: dict[str, str | None] = field(default_factory=dict)
+    listings: dict[str, list[str]] = field(default_factory=dict)
+    modules: dict[str, bool] = field(default_factory=dict)
+    packages: list[str] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)  # what else has passed, each by itself
 
     def holds_for(self, subject: Subject) -> bool:
         """Whether a run in `subject` would read the same."""
@@ -80,7 +86,7 @@ class Evidence:
             subject.packages.issuperset(self.packages)
             and all(subject.hash(path) == found for path, found in self.files.items())
             and all(subject.listing(path) == names for path, names in self.listings.items())
-            and all(subject.has_module(name) == there for name, there in self.modules.items())
+            and all(bool(subject.source(name)) == there for name, there in self.modules.items())
         )
 
 
@@ -104,26 +110,31 @@ def gather(
         copies: other folders that hold the project's files.
         environment: whose packages the project uses.
     """
-    files: set[str] = set()
+    lines = {line for path in traces.iterdir() for line in _lines(path)}
+    if any(kind == "blind" for kind, _ in lines):
+        return None
+    modules = {text for kind, text in lines if kind == "import" and text.split(".")[0] == PACKAGE}
+    # Wherever it was imported from: a model in a registry holds a copy of the package.
+    files = {path for path in map(subject.source, modules) if path}
     listings: set[str] = set()
-    modules: set[str] = set()
     used: set[str] = set()
     owners, roots = environment.owners, [subject.folder, *copies]
-    for kind, text in {line for path in traces.iterdir() for line in _lines(path)}:
-        if kind == "blind":
-            return None
-        if kind == "import":
-            modules |= {text} if text.split(".")[0] == PACKAGE else set()
-            continue
+    pairs = [text.split("\t") for kind, text in lines if kind == "copy"]
+    origins = {target: source for source, target in pairs}
+    for kind, text in lines:
         inside = _below(text, [site_packages(subject.python)])
         if inside is not None:
             owner = owners.get(_source(inside))
             used |= {owner} if owner else set()
             continue
-        path = _below(text, roots)
+        path = _below(_origin(text, origins), roots)
         if path is None or OWN & set(Path(_source(path)).parts):
             continue
-        (files if kind == "file" else listings).add(Path(_source(path)).as_posix())
+        path = Path(_source(path)).as_posix()
+        if kind == "file":
+            files.add(path)
+        elif kind == "list" or (kind == "walk" and not path.startswith("src/")):
+            listings.add(path)
     if check.startswith("tests/"):
         listings -= {".", "tests"}  # where pytest only looks for the way to what it was asked for
     return Evidence(
@@ -132,7 +143,7 @@ def gather(
         seconds=round(seconds, 2),
         files={path: subject.hash(path) for path in sorted(files)},
         listings={path: subject.listing(path) for path in sorted(listings)},
-        modules={name: subject.has_module(name) for name in sorted(modules)},
+        modules={name: bool(subject.source(name)) for name in sorted(modules)},
         packages=environment.versions(used - {PACKAGE.replace("_", "-")}),
     )
 
@@ -140,6 +151,14 @@ def gather(
 def _lines(path: Path) -> list[tuple[str, str]]:
     text = path.read_bytes().decode(errors="surrogateescape")
     return [tuple(line.split("\t", 1)) for line in text.split("\n") if "\t" in line]  # type: ignore[misc]
+
+
+def _origin(path: str, origins: Mapping[str, str]) -> str:
+    """What a file is a copy of, by however many steps; the file itself where it is none."""
+    seen = {path}
+    while (source := origins.get(path, path)) not in seen:
+        seen.add(path := source)
+    return path
 
 
 def _below(text: str, roots: list[Path]) -> str | None:
@@ -173,10 +192,18 @@ class Store:
             found = Evidence(**json.loads(path.read_text(encoding="utf-8")))
             self.known.setdefault(found.check, []).append(found)
 
-    def find(self, check: str, subject: Subject) -> Evidence | None:
-        """Evidence that a check would pass in a project; None where it must be run."""
-        held = (one for one in self.known.get(check, []) if one.holds_for(subject))
-        return next(held, None)
+    def find(self, check: str, subject: Subject) -> list[Evidence]:
+        """Evidence that a check would pass in a project; none where it must be run."""
+        return [one for one in self.known.get(check, []) if one.holds_for(subject)][:1]
+
+    def cover(self, check: str, parts: set[str]) -> list[Evidence]:
+        """Evidence for each part of a project; none where one of them is not proved."""
+        missing, found = set(parts), []
+        for one in self.known.get(check, []):
+            if missing.intersection(one.parts):
+                missing.difference_update(one.parts)
+                found.append(one)
+        return [] if missing else found
 
     def add(self, evidence: Evidence) -> None:
         """Keep evidence for what follows, and for the next run."""

@@ -23,21 +23,33 @@ class Job:
     subject: Subject
     packages: Packages
 
+    def parts(self) -> set[str]:
+        """The parts of the project that the check judges each by itself; none where it cannot."""
+        if self.check.parts is None:
+            return set()
+        return self.check.parts(self.subject, self.packages)
+
 
 @dataclass(frozen=True)
 class Result:
-    """How a job went: run or proved by `evidence`; failed with what was printed, or passed."""
+    """How a job went: run in so many seconds, or proved; failed with what was printed, or passed.
+
+    `evidence` is what it rests on, its own included.
+    """
 
     job: Job
     seconds: float
-    evidence: Evidence | None = None
+    evidence: Sequence[Evidence] = ()
     failure: str | None = None
+    ran: bool = True
 
 
 def run(job: Job, store: Store, cached: bool) -> Result:
     """Run one check, unless evidence makes that needless; keep new evidence."""
-    if cached and (held := store.find(job.check.name, job.subject)):
-        return Result(job, 0.0, held)
+    name, parts = job.check.name, job.parts()
+    held = store.cover(name, parts) if parts else store.find(name, job.subject)
+    if cached and held:
+        return Result(job, 0.0, held, ran=False)
     began = time.perf_counter()
     with workplace(job.project) as place:
         try:
@@ -45,29 +57,15 @@ def run(job: Job, store: Store, cached: bool) -> Result:
         except Failed as error:
             return Result(job, time.perf_counter() - began, failure=str(error))
         seconds = time.perf_counter() - began
-        if job.check.traced:
-            evidence = gather(
-                job.check.name, job.subject, seconds, place.traces, place.copies, job.packages
+        if parts:
+            evidence: Evidence | None = Evidence(
+                name, job.project.label, round(seconds, 2), parts=sorted(parts)
             )
         else:
-            evidence = everything(job, seconds)
+            evidence = gather(name, job.subject, seconds, place.traces, place.copies, job.packages)
     if cached and evidence:
         store.add(evidence)
-    return Result(job, seconds)
-
-
-def everything(job: Job, seconds: float) -> Evidence:
-    """The evidence of a check that may have read any file of the project."""
-    subject = job.subject
-    return Evidence(
-        check=job.check.name,
-        label=subject.label,
-        seconds=round(seconds, 2),
-        files={path: subject.hash(path) for path in sorted(subject.files)},
-        listings={".": subject.listing("."), "src": subject.listing("src")},
-        modules={},
-        packages=sorted(subject.packages),
-    )
+    return Result(job, seconds, [evidence] if evidence else [])
 
 
 def run_all(
@@ -75,29 +73,34 @@ def run_all(
 ) -> list[Result]:
     """Run all jobs and return their results; `told` hears of each as it is there.
 
-    While one check runs in one project, the same check of another one waits if there is something
-    else to do: its outcome may make the other needless.
+    While a check runs in one project, the same check of another one waits: its outcome may make the
+    other needless. Without evidence nothing waits.
     """
     store, waiting = Store(), list(jobs)
     running: list[str] = []
     results: list[Result] = []
-    lock = threading.Lock()
+    changed = threading.Condition()
 
     def next_job() -> Job | None:
-        with lock:
-            if not waiting:
-                return None
-            fresh = (job for job in waiting if job.check.name not in running)
-            job = next(fresh, waiting[0])
-            waiting.remove(job)
-            running.append(job.check.name)
-            return job
+        with changed:
+            while waiting:
+                fresh = (job for job in waiting if not cached or job.check.name not in running)
+                if job := next(fresh, None):
+                    waiting.remove(job)
+                    running.append(job.check.name)
+                    return job
+                changed.wait()
+            return None
 
     def work() -> None:
         while job := next_job():
-            result = run(job, store, cached)
-            with lock:
-                running.remove(job.check.name)
+            try:
+                result = run(job, store, cached)
+            finally:
+                with changed:
+                    running.remove(job.check.name)
+                    changed.notify_all()
+            with changed:
                 results.append(result)
                 told(result)
 

@@ -63,6 +63,14 @@ def find_run(name: str, folder: Path | None = None) -> Run:
     return runs[0]
 
 
+def served_run(name: str) -> Run:
+    """Return a workload's champion, or its newest finished run while nothing was promoted.
+
+    A UserError where there is neither, or where the champion cannot be had.
+    """
+    return tracking.champion(name) or find_run(name)
+
+
 def load_model(run: Run) -> workloads.FittedModel:
     """Load a run's model; a UserError where its files are not those that the run saved."""
     metadata = run.metadata

@@ -5,24 +5,15 @@ from typing import Annotated
 
 import typer
 
-from .. import pipeline, workloads
-from ..utils.artifacts import write_text
-from ..utils.records import check_suffix, format_predictions, read_records, validate
-from . import RunFolder
+from .. import pipeline, scoring, workloads
 
 
 def main(
-    file: Annotated[Path, typer.Argument(help="Examples, as .csv or .jsonl.")],
+    file: Annotated[Path, typer.Argument(help="Examples, as .csv or .jsonl, of any size.")],
     workload: str = workloads.NAMES[0],
-    run: RunFolder = None,
+    run: Annotated[Path | None, typer.Option(help="Default: the champion, or the newest.")] = None,
     output: Annotated[Path | None, typer.Option(help="Default: the standard output.")] = None,
 ) -> None:
     """Write a prediction for each example in FILE."""
-    suffix = check_suffix(output or file)
-    model = pipeline.load_model(pipeline.find_run(workload, run))
-    predictions = model.predict(validate(read_records(file), model.example_type, file))
-    text = format_predictions(predictions, suffix)
-    if output:
-        write_text(output, text)
-    else:
-        print(text, end="")
+    chosen = pipeline.find_run(workload, run) if run else pipeline.served_run(workload)
+    scoring.predict_file(chosen, file, output)

@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,22 +77,30 @@ def connected() -> Iterator["MlflowClient"]:
 
 def make_database() -> None:
     """Make the project's database, complete or not at all; a damaged one is an error at once."""
-    from mlflow import MlflowClient
-
     path = STORE / "mlflow.db"
     if not path.exists():
         STORE.mkdir(parents=True, exist_ok=True)
         with (
             closing(sqlite3.connect(STORE / "lock.db", timeout=60)) as lock,
-            tempfile.TemporaryDirectory(dir=STORE, ignore_cleanup_errors=True) as temporary,
+            tempfile.TemporaryDirectory(dir=STORE) as temporary,
         ):
             lock.execute("BEGIN EXCLUSIVE")  # of several processes, one at a time
             if not path.exists():
-                new = Path(temporary, "new.db").absolute()
-                MlflowClient(f"sqlite:///{new.as_posix()}")  # which keeps this file open
-                copy = new.with_name("copy.db")
-                with closing(sqlite3.connect(new)) as made:
-                    made.execute("VACUUM INTO ?", [str(copy)])
-                os.replace(copy, path)
+                new = Path(temporary, "new.db")
+                new.write_bytes(empty_database())
+                os.replace(new, path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA schema_version")  # where this fails, MLflow tries for minutes
+
+
+@cache
+def empty_database() -> bytes:
+    """Return a database without runs: MLflow works a second on it, once in a process."""
+    from mlflow import MlflowClient
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
+        new, copy = Path(temporary, "new.db"), Path(temporary, "copy.db")
+        MlflowClient(f"sqlite:///{new.as_posix()}")  # which keeps this file open
+        with closing(sqlite3.connect(new)) as made:
+            made.execute("VACUUM INTO ?", [str(copy)])
+        return copy.read_bytes()

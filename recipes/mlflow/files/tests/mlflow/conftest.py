@@ -25,21 +25,10 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What MLflow makes in a second, made once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.chdir(tmp_path_factory.mktemp("empty"))
-        with tracking_mlflow.connected():
-            return (tracking_mlflow.STORE / "mlflow.db").absolute()
-
-
 @pytest.fixture
-def run(project: Path, trained: dict[str, Run], empty_database: Path) -> Run:
+def run(project: Path, trained: dict[str, Run]) -> Run:
     """A run of the first workload in a project of its own, with nothing in MLflow yet."""
-    tracking_mlflow.STORE.mkdir(parents=True)
-    shutil.copy(empty_database, tracking_mlflow.STORE)
+    tracking_mlflow.make_database()
     source = trained[workloads.NAMES[0]].folder
     return Run(shutil.copytree(source, Path("experiments/runs") / source.name))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from my_project import (
-    promotion,
+    pipeline,
     tracking,
     tracking_mlflow,
     tracking_upload,
@@ -48,7 +48,7 @@ def test_a_champion_that_is_gone_here_is_downloaded(
     shutil.rmtree(run.folder)
     assert tracking.champion(NAME) == run
     assert sha256_folder(run.folder) == before
-    assert promotion.served_run(NAME) == run
+    assert pipeline.served_run(NAME) == run
     names = {path.name for path in run.folder.parent.iterdir()}
     assert names == {run.folder.name, tracking_mlflow.STORE.name}
 

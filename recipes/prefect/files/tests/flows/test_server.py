@@ -6,12 +6,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from my_project import tracking, workloads
-from my_project.runs import finished_runs
+from my_project.runs import Run, finished_runs
+from my_project.scoring import CHUNK, predict_file
+from my_project.utils.config import load_config
 
 NAME = workloads.NAMES[0]
 ROOT = Path(__file__).parents[2]
@@ -91,7 +93,45 @@ def test_the_deployments_file_is_accepted_by_a_server(
 
 
 def test_two_workers_train_candidates(environment: dict[str, str], flow_project: Path) -> None:
-    command = [*FLOW, "--candidate", "seed=0", "--candidate", "seed=1"]
+    """All models between which the workload can choose; two seeds where there is one model."""
+    config = workloads.load(NAME).Config
+    field = config.model_fields.get("model")
+    models = [f"model={name}" for name in get_args(field.annotation)] if field else []
+    wanted = models or ["seed=0", "seed=1"]
+    command = [*FLOW, *(word for one in wanted for word in ("--candidate", one))]
     subprocess.run(command, env=environment | {"FLOW_DASK": "2"}, check=True)
-    assert sorted(run.metadata["seed"] for run in finished_runs(NAME)) == [0, 1]
-    assert tracking.champion(NAME) is not None
+    runs = finished_runs(NAME)
+    trained = [load_config(config, run.folder / "config.toml") for run in runs]
+    assert sorted(trained, key=str) == sorted(
+        [load_config(config, Path(f"experiments/{NAME}.toml"), [one]) for one in wanted], key=str
+    )
+    best = max(runs, key=lambda run: run.metrics["test"][run.metadata["primary_metric"]])
+    assert tracking.champion(NAME) == best
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_flow_that_is_killed_while_it_scores_is_run_again(
+    environment: dict[str, str], flow_project: Path, trained: dict[str, Run]
+) -> None:
+    """What it reads is a pipe that never ends, so it is killed in the middle of its file."""
+    examples = (trained[NAME].folder / "examples.jsonl").read_bytes() * (CHUNK // 2)
+    source, target = Path("in.jsonl"), Path("out.csv")
+    os.mkfifo(source)
+    storage = {"PREFECT_LOCAL_STORAGE_PATH": str(flow_project / "storage")}
+    command = [*FLOW, "--score", str(source), "--output", str(target)]
+    with subprocess.Popen(command, env=environment | storage) as process, source.open("wb") as pipe:
+        pipe.write(examples)
+        pipe.flush()
+        wait_for(lambda: [path for path in Path().glob(".out.csv.*") if path.stat().st_size])
+        process.kill()
+    assert not target.exists()
+    [run] = finished_runs(NAME)
+    assert tracking.champion(NAME) == run
+    source.unlink()
+    source.write_bytes(examples)
+    from my_project.flows import training
+
+    training.run({"workload": NAME, "source": str(source), "target": str(target)})
+    assert finished_runs(NAME) == [run]
+    predict_file(run, source, Path("wanted.csv"))
+    assert target.read_bytes() == Path("wanted.csv").read_bytes()

@@ -7,14 +7,6 @@ from .runs import Run
 from .utils.errors import UserError
 
 
-def served_run(workload: str) -> Run:
-    """Return the champion, or the newest finished run while nothing was promoted.
-
-    A UserError where there is neither, or where the champion cannot be had.
-    """
-    return tracking.champion(workload) or pipeline.find_run(workload)
-
-
 def compare(run: Run) -> tuple[float, float | None]:
     """Return the primary metric of a run and of the champion, None where there is none yet.
 
@@ -37,26 +29,29 @@ def compare(run: Run) -> tuple[float, float | None]:
     return measured, pipeline.evaluate_run(run, of=champion)["test"][metric]
 
 
+def is_champion(run: Run) -> bool:
+    """Tell whether a run's model is in use already, be it as that of another run."""
+    champion = tracking.champion(run.metadata["workload"])
+    return bool(champion and champion.metadata["model_sha256"] == run.metadata["model_sha256"])
+
+
+def verdict(run: Run, new: float, old: float | None) -> str:
+    """Tell by how much a run beats the champion; a UserError where it does not."""
+    metric, name = run.metadata["primary_metric"], run.folder.name
+    if old is not None and new <= old:
+        measured = f"{metric} {new:.4f} against {old:.4f}"
+        raise UserError(f"{name} does not beat the champion: {measured}; the champion stays")
+    return f"{metric} {new:.4f}, " + ("the first one" if old is None else f"{old:.4f} before")
+
+
 def promote(run: Run, force: bool = False) -> str:
     """Make a run the champion, and tell why; a UserError where it does not beat the present one.
 
     With `force` nothing is compared: the way back to an older model.
     """
-    metadata, name = run.metadata, run.folder.name
-    workload, metric = metadata["workload"], metadata["primary_metric"]
-    if force:
-        pipeline.load_model(run)
-        tracking.promote(run)
-        return f"{workload}: {name} is the champion now, without a comparison"
-    champion = tracking.champion(workload)
-    if champion and champion.metadata["model_sha256"] == metadata["model_sha256"]:
-        return f"{workload}: {name} is the model that is the champion already"
-    new, old = compare(run)
-    if champion and old is not None and new <= old:
-        raise UserError(
-            f"{workload}: {name} does not beat the champion {champion.folder.name}: {metric} "
-            f"{new:.4f} against {old:.4f}; the champion stays (--force overrides)"
-        )
+    if not force and is_champion(run):
+        return f"{run.folder.name} is the model that is the champion already"
+    reason = "without a comparison (--force)" if force else verdict(run, *compare(run))
+    pipeline.load_model(run)  # which refuses a damaged one
     tracking.promote(run)
-    before = "the first one" if old is None else f"{old:.4f} before"
-    return f"{workload}: {name} is the champion now: {metric} {new:.4f}, {before}"
+    return f"{run.folder.name} is the champion now: {reason}"

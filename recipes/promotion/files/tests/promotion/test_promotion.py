@@ -1,5 +1,6 @@
 """Which model is in use: it changes only for a better one, and at one stroke."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -42,14 +43,14 @@ def measure(monkeypatch: pytest.MonkeyPatch, values: dict[Run, float]) -> None:
 
 
 def test_the_newest_run_is_served_until_one_is_promoted(first: Run, second: Run) -> None:
-    assert promotion.served_run(NAME).folder.name == second.folder.name
+    assert pipeline.served_run(NAME).folder.name == second.folder.name
     tracking.promote(first)
-    assert promotion.served_run(NAME).folder.name == first.folder.name
+    assert pipeline.served_run(NAME).folder.name == first.folder.name
 
 
 def test_without_a_run_there_is_nothing_to_serve(project: Path) -> None:
     with pytest.raises(UserError, match="no finished run yet"):
-        promotion.served_run(NAME)
+        pipeline.served_run(NAME)
 
 
 def test_the_first_run_is_measured_and_promoted(first: Run) -> None:
@@ -90,7 +91,7 @@ def test_force_goes_back_without_a_comparison(
     promotion.promote(second)
     measure(monkeypatch, {})
     assert "without a comparison" in promotion.promote(first, force=True)
-    assert promotion.served_run(NAME).folder.name == first.folder.name
+    assert pipeline.served_run(NAME).folder.name == first.folder.name
 
 
 def test_a_damaged_model_is_never_promoted(first: Run) -> None:
@@ -127,8 +128,40 @@ def test_runs_are_listed_with_the_champion_marked(
             cli.run()
         assert not exit_.value.code
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith(f"{NAME}: {first.folder.name} is the champion now")
+    assert lines[0].startswith(f"{first.folder.name} is the champion now")
     assert [line.split()[:2] for line in lines[2:]] == [
         [second.folder.name, first.metadata["primary_metric"]],
         ["*", first.folder.name],
     ]
+
+
+def test_predict_uses_the_champion(
+    first: Run, second: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The newer run would be refused: its model was damaged."""
+    tracking.promote(first)
+    (second.model / "note.txt").unlink()
+    examples = str(first.folder / "examples.jsonl")
+    monkeypatch.setattr("sys.argv", ["my_project", "predict", examples])
+    with pytest.raises(SystemExit) as exit_:
+        cli.run()
+    assert not exit_.value.code
+    found = [json.loads(line)["prediction"] for line in capsys.readouterr().out.splitlines()]
+    known = (first.folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()[:5]
+    assert found == pytest.approx([json.loads(line)["prediction"] for line in known])
+
+
+def test_runs_are_listed_where_the_champion_cannot_be_had(
+    first: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(workload: str) -> None:
+        raise UserError("the server is down")
+
+    monkeypatch.setattr(tracking, "champion", fail)
+    monkeypatch.setattr("sys.argv", ["my_project", "runs"])
+    with pytest.raises(SystemExit) as exit_:
+        cli.run()
+    assert not exit_.value.code
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[1].split()[0] == first.folder.name
+    assert f"the server is down; no champion of {NAME} is marked" in printed.err.splitlines()

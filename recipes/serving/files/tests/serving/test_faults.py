@@ -16,7 +16,7 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from my_project import pipeline, promotion, workloads
+from my_project import pipeline, workloads
 from my_project.runs import Run
 from my_project.serving.app import create_app
 from my_project.serving.batching import Batcher
@@ -53,7 +53,7 @@ class Moody:
 @pytest.fixture
 def model(trained: dict[str, Run], monkeypatch: pytest.MonkeyPatch) -> Moody:
     moody = Moody(trained[NAME])
-    monkeypatch.setattr(promotion, "served_run", lambda name: trained[name])
+    monkeypatch.setattr(pipeline, "served_run", lambda name: trained[name])
     monkeypatch.setattr(pipeline, "load_model", lambda run: moody)
     return moody
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from my_project import promotion, tracking, workloads
+from my_project import pipeline, tracking, workloads
 from my_project.runs import Run
 from my_project.serving.app import create_app
 from my_project.serving.models import Models
@@ -182,7 +182,7 @@ def test_the_old_model_stays_while_the_new_one_is_bad(
             raise champion
         return champion
 
-    monkeypatch.setattr(promotion, "served_run", served)
+    monkeypatch.setattr(pipeline, "served_run", served)
     models = Models(Settings(workloads=[NAME]))
     champion: Run | Exception = first
     models.refresh(NAME)

@@ -8,6 +8,8 @@ SETTINGS = {
     # Results, logs and the embedded server's database belong to the project, like its runs.
     "PREFECT_HOME": str(Path(".prefect").absolute()),
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    # Seconds; a busy machine needs more than the 20 that Prefect waits for its embedded server.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     # What the package logs is shown, and sent to the server, like Prefect's own lines.
     "PREFECT_LOGGING_EXTRA_LOGGERS": "my_project",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",

@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import json
 import logging
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,13 @@ from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
 from prefect.tasks import exponential_backoff
 
-from .. import pipeline, promotion, reporting, tracking, workloads
+from .. import pipeline, promotion, reporting, scoring, tracking, workloads
 from ..runs import Run
 from ..utils.artifacts import sha256_folder
 from ..utils.config import BaseConfig, dump_config, load_config
 from ..utils.errors import UserError
 from ..utils.records import read_records
 from .drift import population_stability_index
-from .scoring import score_file
 
 # No second try mends these, unlike what else can go wrong with disks and networks.
 LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
@@ -63,11 +63,16 @@ RETRIES: dict[str, Any] = {
 }
 
 
+@cache
+def _packages() -> list[str]:
+    """Return the installed versions, of which a process reads hundreds of files once."""
+    return sorted(f"{one.name} {one.version}" for one in importlib.metadata.distributions())
+
+
 def _key(context: TaskRunContext, arguments: dict[str, Any]) -> str:
     """Return the key of a cached result: the step, its inputs, this code, and its packages."""
-    packages = sorted(f"{one.name} {one.version}" for one in importlib.metadata.distributions())
     code = sha256_folder(Path(__file__).parents[1], "*.py")
-    text = json.dumps([context.task.name, arguments, code, packages], default=dump_config)
+    text = json.dumps([context.task.name, arguments, code, _packages()], default=dump_config)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -115,16 +120,19 @@ def gate(folder: str, measured: dict[str, float], max_drift: float) -> str:
 
     Whatever the verdict, an artifact shows it with all metrics.
     """
-    run = Run(Path(folder))
-    metadata, new, old = run.metadata, measured["new"], measured.get("old")
-    text = f"{metadata['primary_metric']} {new:.4f}"
-    text += f", the champion's {old:.4f}, drift {measured['psi']:.3f}" if old is not None else ""
-    key = f"{metadata['workload']}-metrics".replace("_", "-")
-    create_markdown_artifact(f"{reporting.summary(run)}\n\nAt the gate: {text}.", key=key)
-    if old is not None and measured["psi"] > max(max_drift, measured["chance"]):
-        raise GateFailed(f"{text}: the data has drifted (limit {max_drift}); the champion stays")
-    if old is not None and new <= old:
-        raise GateFailed(f"{text}: {run.folder.name} is not better; the champion stays")
+    run, drift = Run(Path(folder)), measured.get("psi", 0.0)
+    try:
+        if drift > max(max_drift, measured.get("chance", 0.0)):
+            raise UserError(
+                f"the data has drifted by {drift:.3f} (limit {max_drift}); the champion stays"
+            )
+        text = promotion.verdict(run, measured["new"], measured.get("old"))
+    except UserError as error:
+        text = str(error)
+        raise GateFailed(text) from error
+    finally:
+        key = f"{run.metadata['workload']}-metrics".replace("_", "-")
+        create_markdown_artifact(f"{reporting.summary(run)}\n\nAt the gate: {text}.", key=key)
     return text
 
 
@@ -132,14 +140,12 @@ def gate(folder: str, measured: dict[str, float], max_drift: float) -> str:
 def promote(folder: str) -> str:
     """Make a run that has passed the gate the champion; return the champion's folder."""
     run = Run(Path(folder))
-    champion = tracking.champion(run.metadata["workload"])
-    if champion and champion.metadata["model_sha256"] == run.metadata["model_sha256"]:
-        return str(champion.folder)
-    tracking.promote(run)
-    return folder
+    if not promotion.is_champion(run):
+        tracking.promote(run)
+    return str(pipeline.served_run(run.metadata["workload"]).folder)
 
 
 @task(name="batch-score", **RETRIES)
-def score(workload: str, source: str, target: str) -> int:
-    """Predict every example of a file with the champion; return how many there are."""
-    return score_file(promotion.served_run(workload), Path(source), Path(target))
+def score(workload: str, source: str, target: str) -> None:
+    """Predict every example of a file with the champion."""
+    scoring.predict_file(pipeline.served_run(workload), Path(source), Path(target))

@@ -13,7 +13,7 @@ from prefect.states import Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.types.entrypoint import EntrypointType
 
-from .. import tracking, workloads
+from .. import promotion, tracking, workloads
 from ..runs import Run
 from ..utils.config import BaseConfig, load_config
 from ..utils.errors import UserError
@@ -68,8 +68,7 @@ def train_and_promote(
         runs = _train(workload, configs, hashes)
         best = max(runs, key=lambda run: run.metrics["test"][run.metadata["primary_metric"]])
         champion, sha256 = tracking.champion(workload), best.metadata["model_sha256"]
-        is_rival = champion and champion.metadata["model_sha256"] != sha256
-        rival = str(champion.folder) if champion and is_rival else None
+        rival = str(champion.folder) if champion and not promotion.is_champion(best) else None
         verdict = gate(str(best.folder), evaluate(str(best.folder), sha256, rival), max_drift)
         promoted = promote(str(best.folder))
         if source:

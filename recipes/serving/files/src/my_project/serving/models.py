@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
-from .. import pipeline, promotion
+from .. import pipeline
 from ..runs import Run
 from ..utils.errors import UserError
 from ..utils.records import read_records, validate
@@ -81,7 +81,7 @@ class Models:
     def refresh(self, name: str) -> None:
         """Put a newly promoted model into use; while it cannot be, the old one stays."""
         try:
-            self._replace(name, promotion.served_run(name))
+            self._replace(name, pipeline.served_run(name))
             problem = ""
         except UserError as error:
             problem = str(error)
