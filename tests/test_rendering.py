@@ -15,7 +15,7 @@ from pytest_copie.plugin import Copie
 NAME = "Straße 7: Wärme & Kälte"
 PACKAGE = "strasse_7_warme_kalte"
 # Lines of code of a project with one recipe; docs/architecture.md says why.
-LIMITS = {"serving": 1310}
+LIMITS = {"serving": 1330}
 every_combination = pytest.mark.parametrize("recipes", combinations(), ids=label)
 
 
@@ -140,7 +140,7 @@ def test_a_project_with_one_recipe_can_be_read_in_an_afternoon(
     rendered: dict[str, bytes], recipes: tuple[str, ...]
 ) -> None:
     sources = [text.decode() for path, text in rendered.items() if path.startswith("src/")]
-    assert sum(lines_of_code(source) for source in sources) < LIMITS.get(label(recipes), 1050)
+    assert sum(lines_of_code(source) for source in sources) < LIMITS.get(label(recipes), 1060)
 
 
 @pytest.mark.parametrize("licence", ["MIT", "Apache-2.0", "BSD-3-Clause", "none"])

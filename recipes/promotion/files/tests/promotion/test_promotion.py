@@ -142,7 +142,8 @@ def test_predict_uses_the_champion(
     tracking.promote(first)
     (second.model / "note.txt").unlink()
     examples = str(first.folder / "examples.jsonl")
-    monkeypatch.setattr("sys.argv", ["my_project", "predict", examples])
+    arguments = ["my_project", "predict", examples]
+    monkeypatch.setattr("sys.argv", arguments)
     with pytest.raises(SystemExit) as exit_:
         cli.run()
     assert not exit_.value.code
