@@ -36,8 +36,9 @@ def flow(
             (run.model / "note.txt").write_text(f"seed {config.seed}", encoding="utf-8")
             changed = {"model_sha256": sha256_folder(run.model)}
             write_json(run.folder / "metadata.json", run.metadata | changed)
-            better = {run.metadata["primary_metric"]: 2.0}
-            write_json(run.folder / "metrics.json", {"test": better, "baseline": {}})
+            metric = run.metadata["primary_metric"]
+            metrics = {"test": {metric: 2.0}, "baseline": {metric: 1.0}}
+            write_json(run.folder / "metrics.json", metrics)
         tracking.record(run)
         return run
 
