@@ -381,10 +381,55 @@ def hide_more(project: Path) -> None:
     append(project / "Makefile", "# mine\n")
 
 
+def hidden(change: Callable[[Path], object]) -> Callable[[Path], None]:
+    """A change of the Makefile that git was told not to look at."""
+
+    def hide(project: Path) -> None:
+        git(project, "update-index", "--skip-worktree", "Makefile")
+        change(project / "Makefile")
+
+    return hide
+
+
+def as_link(path: Path) -> None:
+    """The same content, but of a file elsewhere."""
+    path.rename(path.with_name(".git") / "elsewhere")
+    path.symlink_to(Path(".git", "elsewhere"))
+
+
+def as_dangling_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+def as_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "mine.txt").write_text("mine\n")
+
+
+def same_size_and_times(project: Path) -> None:
+    """An edit that git cannot tell from the file that it wrote."""
+    git(project, "config", "core.checkStat", "minimal")
+    git(project, "config", "core.trustctime", "false")
+    path = project / "Makefile"
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    git(project, "update-index", "--refresh")
+    path.write_bytes(b"#" * path.stat().st_size)
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    assert git(project, "status", "--porcelain") == ""
+
+
 REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
     "dirty": (lambda p: append(p / "README.md", "x"), "commit or stash them first"),
     "assumed unchanged": (hide_edit, "git was told not to look at it"),
     "skipped": (hide_more, "git was told not to look at it"),
+    "hidden link": (hidden(as_link), "git was told not to look at it"),
+    "hidden dangling link": (hidden(as_dangling_link), "git was told not to look at it"),
+    "hidden folder": (hidden(as_folder), "git was told not to look at it"),
+    "hidden deletion": (hidden(Path.unlink), "git was told not to look at it"),
+    "hidden mode": (hidden(lambda p: p.chmod(0o755)), "git was told not to look at it"),
+    "unseen edit": (same_size_and_times, "though its size and times are those that git remembers"),
     "staged": (stage_something, "commit or stash them first"),
     "no answers": (lambda p: (p / ".copier-answers.yml").unlink(), "by which projects are known"),
     "empty answers": (answers_text(""), "it holds no answers"),

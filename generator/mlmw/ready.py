@@ -2,9 +2,11 @@
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
-from mlmw import git_index
+from mlmw import git, git_index
 from mlmw.conflicts import still_open
 from mlmw.errors import Refusal
 from mlmw.journal import ABORTING, DONE, OPEN, PUBLISHING, Journal
@@ -87,16 +89,37 @@ def look_at_files(
     if clean_tree(project, journal.previous, journal.head) != journal.ours:
         why = "it was committed to while mlmw was at work"
         raise Refusal(f"project {project.given!r}", why, "run it again")
-    _check_hidden_edits(project, {path: ours[path] for path in paths})
+    try:
+        edited = _edited(project, {path: ours[path] for path in paths})
+        hidden = _hidden(project) if edited else set()
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = f"its files cannot be compared ({git.first_line(error)})"
+        raise Refusal(f"project {project.given!r}", why, "nothing was changed") from None
+    for path in edited:
+        if path in hidden:
+            why = "it was edited, and git was told not to look at it"
+            remedy = "git update-index --no-assume-unchanged --no-skip-worktree, then commit it"
+        else:
+            why = "it was edited, though its size and times are those that git remembers"
+            remedy = "touch it, then commit or stash it"
+        raise Refusal(f"file {path!r}", why, remedy)
 
 
-def _check_hidden_edits(project: Project, files: Mapping[str, Entry]) -> None:
-    """Refuse to replace edits that git was told not to look at, and so does not show."""
+def _edited(project: Project, files: Mapping[str, Entry]) -> list[str]:
+    """The files that are not what the tree has, in type, mode or content.
+
+    Git compares them with an index that knows no sizes, no times and no files to be left alone.
+    """
+    with tempfile.TemporaryDirectory(prefix="mlmw-", ignore_cleanup_errors=True) as temporary:
+        index = Path(temporary) / "index"
+        git_index.put(project, index, files)
+        project.git("update-index", "-q", "--refresh", index=index)
+        listing = project.git("diff-files", "--name-only", "-z", index=index).split(b"\0")
+    return sorted(os.fsdecode(name).removeprefix(project.prefix) for name in listing if name)
+
+
+def _hidden(project: Project) -> set[str]:
+    """The files that git was told not to look at."""
     listing = project.git("ls-files", "-v", "-z", "--", project.prefix or ".").split(b"\0")
     flagged = [os.fsdecode(line[2:]) for line in listing if line[:1].islower() or line[:1] == b"S"]
-    for path in {path.removeprefix(project.prefix) for path in flagged} & files.keys():
-        place = project.folder / path
-        if place.is_file() and project.text("hash-object", "--", str(place)) != files[path].oid:
-            remedy = "git update-index --no-assume-unchanged --no-skip-worktree, then commit it"
-            why = "it was edited, and git was told not to look at it"
-            raise Refusal(f"file {path!r}", why, remedy)
+    return {path.removeprefix(project.prefix) for path in flagged}
