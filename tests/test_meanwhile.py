@@ -14,7 +14,7 @@ import releases
 from conftest import Mlmw
 from releases import Releases, commit, git, working_tree
 
-from mlmw import publish
+from mlmw import publish, workshop
 from mlmw.errors import Refusal
 from mlmw.journal import PUBLISHING, Journal, alone
 from mlmw.merge import Stage
@@ -156,6 +156,23 @@ def test_saved_after_a_kill(
         after.pop("a.txt.kept/inside.txt", None)
         assert after == before
         assert mlmw("update", str(folder)).code == 0
+
+
+def test_killed_with_a_workshop_in_the_project(
+    project: Path, tmp_path: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a repository on another file system: nothing of it stays behind."""
+    monkeypatch.setattr(workshop, "_apart", lambda project: True)
+    before = working_tree(project)
+    _, kills = killing.record(["update"], copied(project, tmp_path), tmp_path / "kills")
+    places = [killed.folder for killed in kills if list(killed.folder.glob(".mlmw-*"))]
+    assert len(places) > 5
+    for number, folder in enumerate(places[:: len(places) // 5]):
+        way = ("--abort", "--continue")[number % 2]
+        assert mlmw("update", str(folder), way).code == 0
+        assert not list(folder.glob(".mlmw-*"))
+        if way == "--abort":
+            assert working_tree(folder) == before
 
 
 def outside_link(project: Path, name: str) -> None:

@@ -1,5 +1,6 @@
 """`mlmw update`: what it makes of a project, what it refuses, and that it can be undone."""
 
+import errno
 import json
 import os
 import shutil
@@ -600,7 +601,21 @@ def test_linked_working_tree(project: Path, here: Path, mlmw: Mlmw) -> None:
     assert working_tree(here / "linked") == before
 
 
-def test_working_tree_on_another_file_system(project: Path, here: Path, mlmw: Mlmw) -> None:
+def owned_folder(linked: Path, outside: Path) -> None:
+    (linked / ".mlmw").mkdir()
+    (linked / ".mlmw" / "mine.txt").write_text("mine\n")
+
+
+def owned_link(linked: Path, outside: Path) -> None:
+    outside.mkdir()
+    (outside / "mine.txt").write_text("mine\n")
+    (linked / ".mlmw").symlink_to(outside)
+
+
+@pytest.mark.parametrize("own", [owned_folder, owned_link])
+def test_working_tree_on_another_file_system(
+    own: Callable[[Path, Path], None], project: Path, here: Path, mlmw: Mlmw
+) -> None:
     """Files cannot be renamed between the two."""
     memory = Path("/dev/shm")
     if not memory.is_dir() or memory.stat().st_dev == here.stat().st_dev:
@@ -608,13 +623,32 @@ def test_working_tree_on_another_file_system(project: Path, here: Path, mlmw: Ml
     with tempfile.TemporaryDirectory(dir=memory) as temporary:
         linked = Path(temporary) / "linked"
         git(project, "worktree", "add", "--quiet", "-b", "other", str(linked))
+        own(linked, here / "outside")
         before = working_tree(linked)
         assert update(mlmw, str(linked))["result"] == "changed"
-        assert not (linked / ".mlmw").exists()
+        assert (linked / ".mlmw" / "mine.txt").read_text() == "mine\n"
         append(linked / "Makefile", "# mine\n")
         assert update(mlmw, str(linked), "--abort")["result"] == "undone"
         assert working_tree(linked) == before
+        assert (linked / ".mlmw" / "mine.txt").read_text() == "mine\n"
+        assert not list(linked.glob(".mlmw-*"))
         assert "# mine" in git(linked, "show", "refs/mlmw/kept/1:Makefile")
+
+
+def test_without_hard_links(project: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = working_tree(project)
+    with monkeypatch.context() as patch:
+
+        def link(source: Path, place: Path) -> None:
+            raise OSError(errno.EPERM, "Operation not permitted")
+
+        patch.setattr(os, "link", link)
+        result = mlmw("update", "project")
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert "there are no hard links in" in result.err
+    assert working_tree(project) == before
+    assert git(project, "status", "--porcelain") == ""
+    assert update(mlmw, "project")["result"] == "changed"
 
 
 def test_submodules(project: Path, here: Path, mlmw: Mlmw) -> None:

@@ -36,6 +36,7 @@ class Journal:
     # Fingerprints of what each file was before and is after, as it lies on this disk.
     known: dict[str, list[str]] = field(default_factory=dict)
     phase: str = PUBLISHING
+    workshop: str | None = None  # a folder of its own in the project, where it needs one
 
     @classmethod
     def read(cls, project: Project) -> Self | None:
