@@ -217,6 +217,50 @@ def test_abort_keeps_what_is_only_staged(project: Path, mlmw: Mlmw) -> None:
     assert git(project, "status", "--porcelain") == ""
 
 
+@pytest.mark.parametrize(("name", "staged"), [("a.txt", "a.txt/x"), ("deep/b.txt", "deep")])
+def test_abort_keeps_what_is_staged_where_a_path_changes_type(
+    name: str, staged: str, project: Path, mlmw: Mlmw
+) -> None:
+    before = working_tree(project)
+    assert mlmw("update", str(project)).code == 0
+    (project / name).unlink()
+    place = project / staged
+    if place.is_dir():
+        place.rmdir()
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(TOKEN)
+    git(project, "add", "--all", name.partition("/")[0])
+    place.write_text("later\n")
+    result = mlmw("update", str(project), "--abort")
+    assert "kept in refs/mlmw/kept/1" in result.out
+    assert git(project, "show", f"refs/mlmw/kept/1^2:{staged}") == TOKEN
+    assert git(project, "status", "--porcelain", "--untracked-files=no") == ""
+    after = working_tree(project)
+    after.pop("a.txt.kept/x", None)
+    assert after == before
+
+
+def staged_below(project: Path, name: str) -> None:
+    """The file becomes a folder, and its content stays in the index only."""
+    as_folder(project, name)
+    git(project, "add", "--all", name)
+    (project / name / "inside.txt").write_text("later")
+
+
+def test_staged_below_while_it_runs(
+    project: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = publish.begin
+
+    def begin(*arguments: Any) -> list[str]:
+        staged_below(project, "a.txt")
+        return real(*arguments)
+
+    monkeypatch.setattr(publish, "begin", begin)
+    assert mlmw("update", str(project)).code == 2
+    assert git(project, "show", ":a.txt/inside.txt") == TOKEN
+
+
 def test_nothing_replaces_what_is_kept(project: Path, mlmw: Mlmw) -> None:
     for number in (1, 2, 3):
         assert mlmw("update", str(project)).code == 0

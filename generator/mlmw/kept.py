@@ -67,7 +67,7 @@ def keep(project: Project, journal: Journal, site: Site, also: Iterable[Stage]) 
 
 
 def unknown_stages(project: Project, journal: Journal) -> list[Stage]:
-    """What is staged of an update's files, and is neither from before nor of its making."""
+    """What is staged where an update's files are, and is neither from before nor of its making."""
     ours, result = journal.trees(project)
     return [
         one

@@ -143,7 +143,13 @@ def _restore(project: Project, journal: Journal, by_force: bool) -> list[str]:
             if not by_force:
                 index = git_index.copy(project)
                 mine = {one.path for one in unknown}
-                git_index.put(project, index, {path: back[path] for path in back.keys() - mine})
+                folders = git_index.above(mine)
+                rest = {
+                    path: entry
+                    for path, entry in back.items()
+                    if not git_index.in_place_of(path, mine, folders)
+                }
+                git_index.put(project, index, rest)
             git_index.install(project, index)
     journal.forget(project)
     return kept
