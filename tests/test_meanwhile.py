@@ -1,5 +1,6 @@
 """What an owner saves during an update, or before it is completed or undone, is never lost."""
 
+import json
 import os
 import shutil
 import tempfile
@@ -15,6 +16,7 @@ from conftest import Mlmw
 from releases import Releases, commit, git, working_tree
 
 from mlmw import publish, workshop
+from mlmw.answers import ANSWERS
 from mlmw.errors import Refusal
 from mlmw.journal import PUBLISHING, Journal, alone
 from mlmw.merge import Stage
@@ -326,3 +328,27 @@ def test_two_at_once(project: Path, mlmw: Mlmw) -> None:
         assert mlmw("update", str(project)).err.startswith(refused)
     assert working_tree(project) == before
     assert mlmw("update", str(project)).code == 0
+
+
+def test_status_of_what_is_under_way(project: Path, tmp_path: Path, mlmw: Mlmw) -> None:
+    """Also in the moment in which there are no answers."""
+    _, kills = killing.record(["update"], copied(project, tmp_path), tmp_path / "kills")
+    places = [killed.folder for killed in kills if (killed.folder / ".git" / "mlmw").exists()]
+    [moved] = [folder for folder in places if not (folder / ANSWERS).exists()]
+    ways = "mlmw update --continue completes it, mlmw update --abort undoes it"
+    for command in (["status"], ["update", "--check"], ["status", "--json"], ["update"]):
+        result = mlmw(*command, str(moved))
+        assert (result.code, result.err) == (
+            2,
+            f"error: project {str(moved)!r}: its last update was interrupted; {ways}\n",
+        )
+    [outcome] = json.loads(mlmw("update", "--check", "--json", str(moved)).out)
+    assert outcome["message"].endswith(ways)
+    folder = places[places.index(moved) - 1]
+    assert ways in mlmw("status", str(folder)).out
+    busy = "another mlmw is at work in its repository; wait until that has ended"
+    with alone(find(str(folder)), Journal.read(find(str(folder)))):
+        assert busy in mlmw("status", str(folder)).out
+        assert busy in mlmw("update", str(folder)).err
+    with alone(find(str(moved)), Journal.read(find(str(moved)))):
+        assert busy in mlmw("status", str(moved)).err

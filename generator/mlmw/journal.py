@@ -111,16 +111,30 @@ def alone(project: Project, seen: Journal | None) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise _busy(project) from None
+        raise busy(project) from None
     try:
         if Journal.read(project) != seen:
-            raise _busy(project)
+            raise busy(project)
         yield
     finally:
         lock.release()
 
 
-def _busy(project: Project) -> Refusal:
+def at_work(project: Project) -> bool:
+    """Whether another mlmw publishes right now."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder(project) / "running", timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # it cannot be written: nobody can publish there
+        return False
+
+
+def busy(project: Project) -> Refusal:
+    """What to tell where another mlmw is at work."""
     why = "another mlmw is at work in its repository"
     return Refusal(
         f"project {project.given!r}", why, "wait until that has ended, then see mlmw status"

@@ -5,11 +5,12 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from mlmw import git, git_index
+from mlmw import answers, git, git_index
 from mlmw.conflicts import still_open
 from mlmw.errors import Refusal
-from mlmw.journal import ABORTING, DONE, OPEN, PUBLISHING, Journal
+from mlmw.journal import ABORTING, DONE, OPEN, PUBLISHING, Journal, at_work, busy
 from mlmw.merge import Entry
 from mlmw.project import Project
 from mlmw.replace import fingerprint
@@ -20,14 +21,32 @@ def check_nothing_open(project: Project, journal: Journal | None, head: str) -> 
     what = f"project {project.given!r}"
     if journal is None:
         return
-    if journal.phase in (PUBLISHING, ABORTING):
-        ways = "mlmw update --abort undoes it"
-        if journal.phase == PUBLISHING:
-            ways = f"mlmw update --continue completes it, {ways}"
-        raise Refusal(what, f"its last {journal.action} was interrupted", ways)
+    check_complete(project, journal)
     if journal.phase == OPEN and journal.head == head and still_open(project, journal):
         ways = "resolve them, git add, mlmw update --continue; or mlmw update --abort"
         raise Refusal(what, f"its last {journal.action} has open conflicts", ways)
+
+
+def check_complete(project: Project, journal: Journal) -> None:
+    """Refuse while an update is being published, or was killed while it was."""
+    if journal.phase not in (PUBLISHING, ABORTING):
+        return
+    if at_work(project):
+        raise busy(project)
+    ways = "mlmw update --abort undoes it"
+    if journal.phase == PUBLISHING:
+        ways = f"mlmw update --continue completes it, {ways}"
+    raise Refusal(f"project {project.given!r}", f"its last {journal.action} was interrupted", ways)
+
+
+def read_answers(project: Project, journal: Journal | None) -> dict[str, Any]:
+    """The answers; raises `Refusal`, which tells of an update if that has moved them aside."""
+    try:
+        return answers.read(project.folder)
+    except Refusal:
+        if journal is not None:
+            check_complete(project, journal)
+        raise
 
 
 def clean_tree(project: Project, journal: Journal | None, head: str) -> str:

@@ -86,7 +86,7 @@ class Plan:
 def check(given: str, wanted: Wanted) -> Outcome:
     """Whether a project is behind; touches nothing."""
     project = find(given)
-    stored = answers_file.read(project.folder)
+    stored = ready.read_answers(project, Journal.read(project))
     with source.opened(wanted.template or stored[SOURCE], project.folder) as template:
         old, new = _versions(template, stored, wanted)
         known = (stored[VERSION], template.name(new))
