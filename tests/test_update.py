@@ -329,6 +329,9 @@ def test_to_a_version(template: Releases, project: Path, mlmw: Mlmw) -> None:
     assert update(mlmw, "project", "--to", "0.2.0")["new"] == "v0.2.0"
     assert update(mlmw, "project", "--to", "v0.3.0")["new"] == "v0.3.0"
     assert update(mlmw, "project", "--to", "v0.1.0")["new"] == "v0.1.0"
+    result = mlmw("update", "project", "--to", "@{1}")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "version '@{1}': the template at" in result.err
     assert git(project, "status", "--porcelain") == ""
 
 
@@ -599,6 +602,71 @@ def test_linked_working_tree(project: Path, here: Path, mlmw: Mlmw) -> None:
     assert git(project, "status", "--porcelain") == ""
     assert update(mlmw, "linked", "--abort")["result"] == "undone"
     assert working_tree(here / "linked") == before
+
+
+def test_two_working_trees_keep_their_results(
+    template: Releases, project: Path, here: Path, mlmw: Mlmw
+) -> None:
+    """Whatever another one does, git's cleaning leaves what an abort needs."""
+    git(project, "worktree", "add", "--quiet", "-b", "other", str(here / "linked"))
+    append(here / "linked" / "Makefile", "# mine\n")
+    commit(here / "linked")
+    before = working_tree(project)
+    assert update(mlmw, "project")["result"] == "changed"
+    assert update(mlmw, "linked")["result"] == "conflicts"
+    assert update(mlmw, "linked", "--abort")["result"] == "undone"
+    shutil.rmtree(here / "linked")
+    git(project, "rm", "--quiet", "--cached", "docs/second.md")
+    git(project, "reflog", "expire", "--expire=now", "--all")
+    git(project, "gc", "--quiet", "--prune=now")
+    assert update(mlmw, "project", "--abort")["result"] == "undone"
+    assert working_tree(project) == before
+
+
+def test_foreign_refs(project: Path, mlmw: Mlmw) -> None:
+    for name in ("mine", "deep/1"):
+        git(project, "update-ref", f"refs/mlmw/before/{name}", "HEAD")
+    assert update(mlmw, "project")["result"] == "changed"
+    assert git(project, "rev-parse", "refs/mlmw/before/1") == git(project, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"phase": "done"}', "\0" * 20])
+def test_damaged_journal(content: str, project: Path, mlmw: Mlmw) -> None:
+    assert update(mlmw, "project")["result"] == "changed"
+    (project / ".git" / "mlmw" / "journal.json").write_text(content)
+    before = working_tree(project)
+    for command in (["update"], ["update", "--abort"], ["update", "--continue"], ["status"]):
+        result = mlmw(*command, "project")
+        assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+        assert "refs/mlmw/before/N" in result.err
+    assert working_tree(project) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows no such name")
+def test_folder_with_a_line_end(project: Path, here: Path, mlmw: Mlmw) -> None:
+    project.rename(here / "two\nlines")
+    before = working_tree(here / "two\nlines")
+    assert update(mlmw, "two\nlines")["result"] == "changed"
+    assert update(mlmw, "two\nlines", "--abort")["result"] == "undone"
+    assert working_tree(here / "two\nlines") == before
+
+
+def test_deep_folder(template: Releases, here: Path, mlmw: Mlmw) -> None:
+    """Its path is longer than a name may be."""
+    git(here, "init", "--quiet")
+    names = ["/".join([*("ä" * 20 for _ in range(5)), last]) for last in ("one", "two")]
+    for name in names:
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        new(mlmw, template, name)
+        shutil.rmtree(here / name / ".git", ignore_errors=True)
+    commit(here)
+    before = working_tree(here)
+    template.publish("v0.2.0")
+    for name in names:
+        assert update(mlmw, name)["result"] == "changed"
+    for name in names:
+        assert update(mlmw, name, "--abort")["result"] == "undone"
+    assert working_tree(here) == before
 
 
 def owned_folder(linked: Path, outside: Path) -> None:

@@ -5,6 +5,7 @@ It names trees, so that every step of publishing can be repeated or reversed.
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -40,11 +41,17 @@ class Journal:
 
     @classmethod
     def read(cls, project: Project) -> Self | None:
-        """The journal of the last update, or `None`."""
+        """The journal of the last update, or `None`; raises `Refusal` if it is damaged."""
+        path = _path(project)
         try:
-            return cls._of(json.loads(_path(project).read_text(encoding="utf-8")))
+            return cls._of(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            why = f"the journal of its last update cannot be read ({type(error).__name__})"
+            remedy = f"compare with the last refs/mlmw/before{project.label}/N, restore what you "
+            remedy += f"need, then delete {str(path)!r}"
+            raise Refusal(f"project {project.given!r}", why, remedy) from None
 
     @classmethod
     def _of(cls, content: dict[str, Any]) -> Self:
@@ -79,6 +86,8 @@ class Journal:
         path.parent.mkdir(exist_ok=True)
         temporary = path.with_suffix(".new")
         temporary.write_text(json.dumps(asdict(self), indent=2), encoding="utf-8")
+        with temporary.open("rb+") as file:  # its name must not reach the disk before it does
+            os.fsync(file.fileno())
         temporary.replace(path)
 
     def forget(self, project: Project) -> None:
