@@ -177,6 +177,27 @@ def test_killed_with_a_workshop_in_the_project(
             assert working_tree(folder) == before
 
 
+def test_committed_after_a_kill(project: Path, tmp_path: Path, mlmw: Mlmw) -> None:
+    """The way back is told, works, and keeps what was committed."""
+    before = working_tree(project)
+    _, kills = killing.record(["update"], copied(project, tmp_path), tmp_path / "kills")
+    locked = [killed.folder for killed in kills if (killed.folder / ".git/index.lock").exists()]
+    for folder in locked[:: len(locked) // 4]:
+        (folder / ".git" / "index.lock").unlink()
+        (folder / "a.txt").write_text(TOKEN)
+        commit(folder)
+        for way in ("--continue", "--abort"):
+            result = mlmw("update", str(folder), way)
+            assert (result.code, result.err.count("\n")) == (2, 1)
+            head = git(folder, "rev-parse", "HEAD~")[:10]
+            assert f"git reset --soft {head}, then mlmw update --abort" in result.err
+        git(folder, "reset", "--quiet", "--soft", head)
+        assert mlmw("update", str(folder), "--abort").code == 0
+        assert TOKEN in everything(folder)
+        assert working_tree(folder) == before
+        assert mlmw("update", str(folder)).code == 0
+
+
 def outside_link(project: Path, name: str) -> None:
     """A folder on the way becomes a link out of the project."""
     outside = project.parent / "outside"

@@ -212,6 +212,17 @@ def test_continue_once_resolved(conflicting: Path, mlmw: Mlmw) -> None:
     assert (conflicting / "Makefile").read_text() == "all: # mine\n"
 
 
+def test_resolved_with_lines_like_markers(conflicting: Path, mlmw: Mlmw) -> None:
+    assert update(mlmw, "project")["result"] == "conflicts"
+    git(conflicting, "rm", "--quiet", ".dockerignore")
+    text = "all:\n<<<<<<< HEAD\n=======\n>>>>>>> other\n"
+    (conflicting / "Makefile").write_text(text)
+    assert update(mlmw, "project", "--continue")["result"] == "conflicts"  # not added yet
+    git(conflicting, "add", "Makefile")
+    assert update(mlmw, "project", "--continue")["result"] == "changed"
+    assert (conflicting / "Makefile").read_text() == text
+
+
 def test_resolved_and_committed_without_continue(conflicting: Path, mlmw: Mlmw) -> None:
     assert update(mlmw, "project")["result"] == "conflicts"
     (conflicting / "Makefile").write_text("all: # mine\n")
@@ -424,6 +435,27 @@ def same_size_and_times(project: Path) -> None:
     assert git(project, "status", "--porcelain") == ""
 
 
+def nest_repository(project: Path) -> None:
+    shutil.rmtree(project / "docs")
+    commit(project)
+    (project / "docs").mkdir()
+    git(project / "docs", "init", "--quiet")
+    (project / "docs" / "mine.txt").write_text("mine\n")
+    commit(project / "docs")
+
+
+def add_submodule(project: Path) -> None:
+    nest_repository(project)
+    git(project, "add", "docs")
+    git(project, "commit", "--quiet", "--no-verify", "--message", "A submodule")
+
+
+def add_submodule_that_is_not_there(project: Path) -> None:
+    add_submodule(project)
+    shutil.rmtree(project / "docs")
+    (project / "docs").mkdir()
+
+
 REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
     "dirty": (lambda p: append(p / "README.md", "x"), "commit or stash them first"),
     "assumed unchanged": (hide_edit, "git was told not to look at it"),
@@ -433,6 +465,9 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
     "hidden folder": (hidden(as_folder), "git was told not to look at it"),
     "hidden deletion": (hidden(Path.unlink), "git was told not to look at it"),
     "hidden mode": (hidden(lambda p: p.chmod(0o755)), "git was told not to look at it"),
+    "nested repository": (nest_repository, "'docs' is a repository of its own"),
+    "submodule": (add_submodule, "'docs' is a repository of its own"),
+    "empty submodule": (add_submodule_that_is_not_there, "'docs' is a repository of its own"),
     "unseen edit": (same_size_and_times, "though its size and times are those that git remembers"),
     "staged": (stage_something, "commit or stash them first"),
     "no answers": (lambda p: (p / ".copier-answers.yml").unlink(), "by which projects are known"),

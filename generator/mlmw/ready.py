@@ -4,7 +4,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mlmw import answers, git, git_index
@@ -14,6 +14,8 @@ from mlmw.journal import ABORTING, DONE, OPEN, PUBLISHING, Journal, at_work, bus
 from mlmw.merge import Entry
 from mlmw.project import Project
 from mlmw.replace import fingerprint
+
+SUBMODULE = "160000"  # the mode of an entry
 
 
 def check_nothing_open(project: Project, journal: Journal | None, head: str) -> None:
@@ -75,6 +77,16 @@ def _index_tree(project: Project) -> str | None:
         return project.text("write-tree", *options)
     except subprocess.CalledProcessError:  # unmerged
         return None
+
+
+def check_own(project: Project, ours: Mapping[str, Entry], paths: Iterable[str]) -> None:
+    """Refuse to write into a submodule, or into a repository inside the project."""
+    for path in paths:
+        for place in (path, *map(str, PurePosixPath(path).parents[:-1])):
+            submodule = place in ours and ours[place].mode == SUBMODULE
+            if submodule or os.path.lexists(project.folder / place / ".git"):
+                why = f"the template changes it, but {place!r} is a repository of its own"
+                raise Refusal(f"file {path!r}", why, "move that repository to another place")
 
 
 def check_writable(project: Project, changed: Iterable[str]) -> None:
