@@ -13,6 +13,7 @@ import yaml
 from conftest import Mlmw, snapshot
 from releases import Releases, append, commit, git, working_tree
 
+from mlmw import workshop
 from mlmw.catalogue import load_catalogue
 
 RECIPES = [recipe.name for recipe in load_catalogue() if not recipe.implicit]
@@ -690,6 +691,7 @@ def test_folder_with_a_line_end(project: Path, here: Path, mlmw: Mlmw) -> None:
     assert working_tree(here / "two\nlines") == before
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows no such path")
 def test_deep_folder(template: Releases, here: Path, mlmw: Mlmw) -> None:
     """Its path is longer than a name may be."""
     git(here, "init", "--quiet")
@@ -742,19 +744,28 @@ def test_working_tree_on_another_file_system(
         assert "# mine" in git(linked, "show", "refs/mlmw/kept/1:Makefile")
 
 
-def test_without_hard_links(project: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("apart", [False, True])
+def test_without_hard_links(
+    apart: bool, project: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither in the repository nor, if that is on another file system, in the project."""
     before = working_tree(project)
     with monkeypatch.context() as patch:
+        real = os.link
 
         def link(source: Path, place: Path) -> None:
-            raise OSError(errno.EPERM, "Operation not permitted")
+            if not apart or ".git" not in Path(place).parts:
+                raise OSError(errno.EPERM, "Operation not permitted")
+            real(source, place)
 
         patch.setattr(os, "link", link)
+        patch.setattr(workshop, "_apart", lambda project: apart)
         result = mlmw("update", "project")
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
     assert "there are no hard links in" in result.err
     assert working_tree(project) == before
     assert git(project, "status", "--porcelain") == ""
+    assert not list(project.glob(".mlmw-*"))
     assert update(mlmw, "project")["result"] == "changed"
 
 
