@@ -1,5 +1,6 @@
 """What an owner saves during an update, or before it is completed or undone, is never lost."""
 
+import json
 import os
 import shutil
 import tempfile
@@ -14,7 +15,8 @@ import releases
 from conftest import Mlmw
 from releases import Releases, commit, git, working_tree
 
-from mlmw import publish
+from mlmw import publish, workshop
+from mlmw.answers import ANSWERS
 from mlmw.errors import Refusal
 from mlmw.journal import PUBLISHING, Journal, alone
 from mlmw.merge import Stage
@@ -158,6 +160,44 @@ def test_saved_after_a_kill(
         assert mlmw("update", str(folder)).code == 0
 
 
+def test_killed_with_a_workshop_in_the_project(
+    project: Path, tmp_path: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a repository on another file system: nothing of it stays behind."""
+    monkeypatch.setattr(workshop, "_apart", lambda project: True)
+    before = working_tree(project)
+    _, kills = killing.record(["update"], copied(project, tmp_path), tmp_path / "kills")
+    places = [killed.folder for killed in kills if list(killed.folder.glob(".mlmw-*"))]
+    assert len(places) > 5
+    for number, folder in enumerate(places[:: len(places) // 5]):
+        way = ("--abort", "--continue")[number % 2]
+        assert mlmw("update", str(folder), way).code == 0
+        assert not list(folder.glob(".mlmw-*"))
+        if way == "--abort":
+            assert working_tree(folder) == before
+
+
+def test_committed_after_a_kill(project: Path, tmp_path: Path, mlmw: Mlmw) -> None:
+    """The way back is told, works, and keeps what was committed."""
+    before = working_tree(project)
+    _, kills = killing.record(["update"], copied(project, tmp_path), tmp_path / "kills")
+    locked = [killed.folder for killed in kills if (killed.folder / ".git/index.lock").exists()]
+    for folder in locked[:: len(locked) // 4]:
+        (folder / ".git" / "index.lock").unlink()
+        (folder / "a.txt").write_text(TOKEN)
+        commit(folder)
+        for way in ("--continue", "--abort"):
+            result = mlmw("update", str(folder), way)
+            assert (result.code, result.err.count("\n")) == (2, 1)
+            head = git(folder, "rev-parse", "HEAD~")[:10]
+            assert f"git reset --soft {head}, then mlmw update --abort" in result.err
+        git(folder, "reset", "--quiet", "--soft", head)
+        assert mlmw("update", str(folder), "--abort").code == 0
+        assert TOKEN in everything(folder)
+        assert working_tree(folder) == before
+        assert mlmw("update", str(folder)).code == 0
+
+
 def outside_link(project: Path, name: str) -> None:
     """A folder on the way becomes a link out of the project."""
     outside = project.parent / "outside"
@@ -198,6 +238,50 @@ def test_abort_keeps_what_is_only_staged(project: Path, mlmw: Mlmw) -> None:
     assert "kept in refs/mlmw/kept/1" in result.out
     assert git(project, "show", "refs/mlmw/kept/1^2:a.txt") == TOKEN
     assert git(project, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(("name", "staged"), [("a.txt", "a.txt/x"), ("deep/b.txt", "deep")])
+def test_abort_keeps_what_is_staged_where_a_path_changes_type(
+    name: str, staged: str, project: Path, mlmw: Mlmw
+) -> None:
+    before = working_tree(project)
+    assert mlmw("update", str(project)).code == 0
+    (project / name).unlink()
+    place = project / staged
+    if place.is_dir():
+        place.rmdir()
+    place.parent.mkdir(exist_ok=True)
+    place.write_text(TOKEN)
+    git(project, "add", "--all", name.partition("/")[0])
+    place.write_text("later\n")
+    result = mlmw("update", str(project), "--abort")
+    assert "kept in refs/mlmw/kept/1" in result.out
+    assert git(project, "show", f"refs/mlmw/kept/1^2:{staged}") == TOKEN
+    assert git(project, "status", "--porcelain", "--untracked-files=no") == ""
+    after = working_tree(project)
+    after.pop("a.txt.kept/x", None)
+    assert after == before
+
+
+def staged_below(project: Path, name: str) -> None:
+    """The file becomes a folder, and its content stays in the index only."""
+    as_folder(project, name)
+    git(project, "add", "--all", name)
+    (project / name / "inside.txt").write_text("later")
+
+
+def test_staged_below_while_it_runs(
+    project: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = publish.begin
+
+    def begin(*arguments: Any) -> list[str]:
+        staged_below(project, "a.txt")
+        return real(*arguments)
+
+    monkeypatch.setattr(publish, "begin", begin)
+    assert mlmw("update", str(project)).code == 2
+    assert git(project, "show", ":a.txt/inside.txt") == TOKEN
 
 
 def test_nothing_replaces_what_is_kept(project: Path, mlmw: Mlmw) -> None:
@@ -265,3 +349,27 @@ def test_two_at_once(project: Path, mlmw: Mlmw) -> None:
         assert mlmw("update", str(project)).err.startswith(refused)
     assert working_tree(project) == before
     assert mlmw("update", str(project)).code == 0
+
+
+def test_status_of_what_is_under_way(project: Path, tmp_path: Path, mlmw: Mlmw) -> None:
+    """Also in the moment in which there are no answers."""
+    _, kills = killing.record(["update"], copied(project, tmp_path), tmp_path / "kills")
+    places = [killed.folder for killed in kills if (killed.folder / ".git" / "mlmw").exists()]
+    [moved] = [folder for folder in places if not (folder / ANSWERS).exists()]
+    ways = "mlmw update --continue completes it, mlmw update --abort undoes it"
+    for command in (["status"], ["update", "--check"], ["status", "--json"], ["update"]):
+        result = mlmw(*command, str(moved))
+        assert (result.code, result.err) == (
+            2,
+            f"error: project {str(moved)!r}: its last update was interrupted; {ways}\n",
+        )
+    [outcome] = json.loads(mlmw("update", "--check", "--json", str(moved)).out)
+    assert outcome["message"].endswith(ways)
+    folder = places[places.index(moved) - 1]
+    assert ways in mlmw("status", str(folder)).out
+    busy = "another mlmw is at work in its repository; wait until that has ended"
+    with alone(find(str(folder)), Journal.read(find(str(folder)))):
+        assert busy in mlmw("status", str(folder)).out
+        assert busy in mlmw("update", str(folder)).err
+    with alone(find(str(moved)), Journal.read(find(str(moved)))):
+        assert busy in mlmw("status", str(moved)).err

@@ -1,5 +1,6 @@
 """`mlmw update`: what it makes of a project, what it refuses, and that it can be undone."""
 
+import errno
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import yaml
 from conftest import Mlmw, snapshot
 from releases import Releases, append, commit, git, working_tree
 
+from mlmw import workshop
 from mlmw.catalogue import load_catalogue
 
 RECIPES = [recipe.name for recipe in load_catalogue() if not recipe.implicit]
@@ -211,6 +213,17 @@ def test_continue_once_resolved(conflicting: Path, mlmw: Mlmw) -> None:
     assert (conflicting / "Makefile").read_text() == "all: # mine\n"
 
 
+def test_resolved_with_lines_like_markers(conflicting: Path, mlmw: Mlmw) -> None:
+    assert update(mlmw, "project")["result"] == "conflicts"
+    git(conflicting, "rm", "--quiet", ".dockerignore")
+    text = "all:\n<<<<<<< HEAD\n=======\n>>>>>>> other\n"
+    (conflicting / "Makefile").write_text(text)
+    assert update(mlmw, "project", "--continue")["result"] == "conflicts"  # not added yet
+    git(conflicting, "add", "Makefile")
+    assert update(mlmw, "project", "--continue")["result"] == "changed"
+    assert (conflicting / "Makefile").read_text() == text
+
+
 def test_resolved_and_committed_without_continue(conflicting: Path, mlmw: Mlmw) -> None:
     assert update(mlmw, "project")["result"] == "conflicts"
     (conflicting / "Makefile").write_text("all: # mine\n")
@@ -328,6 +341,9 @@ def test_to_a_version(template: Releases, project: Path, mlmw: Mlmw) -> None:
     assert update(mlmw, "project", "--to", "0.2.0")["new"] == "v0.2.0"
     assert update(mlmw, "project", "--to", "v0.3.0")["new"] == "v0.3.0"
     assert update(mlmw, "project", "--to", "v0.1.0")["new"] == "v0.1.0"
+    result = mlmw("update", "project", "--to", "@{1}")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "version '@{1}': the template at" in result.err
     assert git(project, "status", "--porcelain") == ""
 
 
@@ -381,10 +397,79 @@ def hide_more(project: Path) -> None:
     append(project / "Makefile", "# mine\n")
 
 
+def hidden(change: Callable[[Path], object]) -> Callable[[Path], None]:
+    """A change of the Makefile that git was told not to look at."""
+
+    def hide(project: Path) -> None:
+        git(project, "update-index", "--skip-worktree", "Makefile")
+        change(project / "Makefile")
+
+    return hide
+
+
+def as_link(path: Path) -> None:
+    """The same content, but of a file elsewhere."""
+    path.rename(path.with_name(".git") / "elsewhere")
+    path.symlink_to(Path(".git", "elsewhere"))
+
+
+def as_dangling_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+def as_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "mine.txt").write_text("mine\n")
+
+
+def same_size_and_times(project: Path) -> None:
+    """An edit that git cannot tell from the file that it wrote."""
+    git(project, "config", "core.checkStat", "minimal")
+    git(project, "config", "core.trustctime", "false")
+    path = project / "Makefile"
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    git(project, "update-index", "--refresh")
+    path.write_bytes(b"#" * path.stat().st_size)
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    assert git(project, "status", "--porcelain") == ""
+
+
+def nest_repository(project: Path) -> None:
+    shutil.rmtree(project / "docs")
+    commit(project)
+    (project / "docs").mkdir()
+    git(project / "docs", "init", "--quiet")
+    (project / "docs" / "mine.txt").write_text("mine\n")
+    commit(project / "docs")
+
+
+def add_submodule(project: Path) -> None:
+    nest_repository(project)
+    git(project, "add", "docs")
+    git(project, "commit", "--quiet", "--no-verify", "--message", "A submodule")
+
+
+def add_submodule_that_is_not_there(project: Path) -> None:
+    add_submodule(project)
+    shutil.rmtree(project / "docs")
+    (project / "docs").mkdir()
+
+
 REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
     "dirty": (lambda p: append(p / "README.md", "x"), "commit or stash them first"),
     "assumed unchanged": (hide_edit, "git was told not to look at it"),
     "skipped": (hide_more, "git was told not to look at it"),
+    "hidden link": (hidden(as_link), "git was told not to look at it"),
+    "hidden dangling link": (hidden(as_dangling_link), "git was told not to look at it"),
+    "hidden folder": (hidden(as_folder), "git was told not to look at it"),
+    "hidden deletion": (hidden(Path.unlink), "git was told not to look at it"),
+    "hidden mode": (hidden(lambda p: p.chmod(0o755)), "git was told not to look at it"),
+    "nested repository": (nest_repository, "'docs' is a repository of its own"),
+    "submodule": (add_submodule, "'docs' is a repository of its own"),
+    "empty submodule": (add_submodule_that_is_not_there, "'docs' is a repository of its own"),
+    "unseen edit": (same_size_and_times, "though its size and times are those that git remembers"),
     "staged": (stage_something, "commit or stash them first"),
     "no answers": (lambda p: (p / ".copier-answers.yml").unlink(), "by which projects are known"),
     "empty answers": (answers_text(""), "it holds no answers"),
@@ -406,6 +491,10 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no repository": (remove_git, "it is in no Git repository"),
     "no commit": (forget_commits, "its files are in no commit yet"),
 }
+
+
+if os.name == "nt":  # which knows no such mode
+    del REFUSALS["hidden mode"]
 
 
 @pytest.mark.parametrize("case", REFUSALS)
@@ -555,7 +644,87 @@ def test_linked_working_tree(project: Path, here: Path, mlmw: Mlmw) -> None:
     assert working_tree(here / "linked") == before
 
 
-def test_working_tree_on_another_file_system(project: Path, here: Path, mlmw: Mlmw) -> None:
+def test_two_working_trees_keep_their_results(
+    template: Releases, project: Path, here: Path, mlmw: Mlmw
+) -> None:
+    """Whatever another one does, git's cleaning leaves what an abort needs."""
+    git(project, "worktree", "add", "--quiet", "-b", "other", str(here / "linked"))
+    append(here / "linked" / "Makefile", "# mine\n")
+    commit(here / "linked")
+    before = working_tree(project)
+    assert update(mlmw, "project")["result"] == "changed"
+    assert update(mlmw, "linked")["result"] == "conflicts"
+    assert update(mlmw, "linked", "--abort")["result"] == "undone"
+    shutil.rmtree(here / "linked")
+    git(project, "rm", "--quiet", "--cached", "docs/second.md")
+    git(project, "reflog", "expire", "--expire=now", "--all")
+    git(project, "gc", "--quiet", "--prune=now")
+    assert update(mlmw, "project", "--abort")["result"] == "undone"
+    assert working_tree(project) == before
+
+
+def test_foreign_refs(project: Path, mlmw: Mlmw) -> None:
+    for name in ("mine", "deep/1"):
+        git(project, "update-ref", f"refs/mlmw/before/{name}", "HEAD")
+    assert update(mlmw, "project")["result"] == "changed"
+    assert git(project, "rev-parse", "refs/mlmw/before/1") == git(project, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"phase": "done"}', "\0" * 20])
+def test_damaged_journal(content: str, project: Path, mlmw: Mlmw) -> None:
+    assert update(mlmw, "project")["result"] == "changed"
+    (project / ".git" / "mlmw" / "journal.json").write_text(content)
+    before = working_tree(project)
+    for command in (["update"], ["update", "--abort"], ["update", "--continue"], ["status"]):
+        result = mlmw(*command, "project")
+        assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+        assert "refs/mlmw/before/N" in result.err
+    assert working_tree(project) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows no such name")
+def test_folder_with_a_line_end(project: Path, here: Path, mlmw: Mlmw) -> None:
+    project.rename(here / "two\nlines")
+    before = working_tree(here / "two\nlines")
+    assert update(mlmw, "two\nlines")["result"] == "changed"
+    assert update(mlmw, "two\nlines", "--abort")["result"] == "undone"
+    assert working_tree(here / "two\nlines") == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows allows no such path")
+def test_deep_folder(template: Releases, here: Path, mlmw: Mlmw) -> None:
+    """Its path is longer than a name may be."""
+    git(here, "init", "--quiet")
+    names = ["/".join([*("ä" * 20 for _ in range(5)), last]) for last in ("one", "two")]
+    for name in names:
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        new(mlmw, template, name)
+        shutil.rmtree(here / name / ".git", ignore_errors=True)
+    commit(here)
+    before = working_tree(here)
+    template.publish("v0.2.0")
+    for name in names:
+        assert update(mlmw, name)["result"] == "changed"
+    for name in names:
+        assert update(mlmw, name, "--abort")["result"] == "undone"
+    assert working_tree(here) == before
+
+
+def owned_folder(linked: Path, outside: Path) -> None:
+    (linked / ".mlmw").mkdir()
+    (linked / ".mlmw" / "mine.txt").write_text("mine\n")
+
+
+def owned_link(linked: Path, outside: Path) -> None:
+    outside.mkdir()
+    (outside / "mine.txt").write_text("mine\n")
+    (linked / ".mlmw").symlink_to(outside)
+
+
+@pytest.mark.parametrize("own", [owned_folder, owned_link])
+def test_working_tree_on_another_file_system(
+    own: Callable[[Path, Path], None], project: Path, here: Path, mlmw: Mlmw
+) -> None:
     """Files cannot be renamed between the two."""
     memory = Path("/dev/shm")
     if not memory.is_dir() or memory.stat().st_dev == here.stat().st_dev:
@@ -563,13 +732,41 @@ def test_working_tree_on_another_file_system(project: Path, here: Path, mlmw: Ml
     with tempfile.TemporaryDirectory(dir=memory) as temporary:
         linked = Path(temporary) / "linked"
         git(project, "worktree", "add", "--quiet", "-b", "other", str(linked))
+        own(linked, here / "outside")
         before = working_tree(linked)
         assert update(mlmw, str(linked))["result"] == "changed"
-        assert not (linked / ".mlmw").exists()
+        assert (linked / ".mlmw" / "mine.txt").read_text() == "mine\n"
         append(linked / "Makefile", "# mine\n")
         assert update(mlmw, str(linked), "--abort")["result"] == "undone"
         assert working_tree(linked) == before
+        assert (linked / ".mlmw" / "mine.txt").read_text() == "mine\n"
+        assert not list(linked.glob(".mlmw-*"))
         assert "# mine" in git(linked, "show", "refs/mlmw/kept/1:Makefile")
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_without_hard_links(
+    apart: bool, project: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither in the repository nor, if that is on another file system, in the project."""
+    before = working_tree(project)
+    with monkeypatch.context() as patch:
+        real = os.link
+
+        def link(source: Path, place: Path) -> None:
+            if not apart or ".git" not in Path(place).parts:
+                raise OSError(errno.EPERM, "Operation not permitted")
+            real(source, place)
+
+        patch.setattr(os, "link", link)
+        patch.setattr(workshop, "_apart", lambda project: apart)
+        result = mlmw("update", "project")
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert "there are no hard links in" in result.err
+    assert working_tree(project) == before
+    assert git(project, "status", "--porcelain") == ""
+    assert not list(project.glob(".mlmw-*"))
+    assert update(mlmw, "project")["result"] == "changed"
 
 
 def test_submodules(project: Path, here: Path, mlmw: Mlmw) -> None:

@@ -1,5 +1,6 @@
 """`mlmw update --continue` and `--abort`: after conflicts, a kill, or a change of mind."""
 
+import subprocess
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -88,4 +89,16 @@ def _check_head(project: Project, journal: Journal, verb: str) -> None:
     if project.text("rev-parse", "HEAD") != journal.head:
         why = f"it is at another commit than the {journal.action} that you want to {verb}"
         remedy = f"go back to {journal.head[:10]}; the state before is {journal.before[:10]}"
+        if journal.phase in (PUBLISHING, ABORTING) and _committed_since(project, journal):
+            remedy = f"git reset --soft {journal.head[:10]}, then mlmw update --abort: "
+            remedy += "that keeps what was done since"
         raise Refusal(f"project {project.given!r}", why, remedy)
+
+
+def _committed_since(project: Project, journal: Journal) -> bool:
+    """Whether the commit that the update began at is one of those before the present one."""
+    try:
+        project.git("merge-base", "--is-ancestor", journal.head, "HEAD")
+    except subprocess.CalledProcessError:
+        return False
+    return True

@@ -1,12 +1,14 @@
 """The conflicts that an update has left, and whether they are resolved."""
 
 import os
+import re
 from pathlib import Path
 
-from mlmw.answers import MARKER
 from mlmw.journal import Journal
 from mlmw.merge import Conflict
 from mlmw.project import Project
+
+MARKS = re.compile(rb"^(<{7} yours(:.*)?|>{7} template-.*)\r?$", re.MULTILINE)  # a merge's own
 
 
 def still_open(project: Project, journal: Journal) -> list[Conflict]:
@@ -24,6 +26,6 @@ def still_open(project: Project, journal: Journal) -> list[Conflict]:
 
 def _has_markers(path: Path) -> bool:
     try:
-        return len(MARKER.findall(path.read_bytes())) > 1
+        return len(MARKS.findall(path.read_bytes())) > 1
     except OSError:  # resolved by deleting it
         return False

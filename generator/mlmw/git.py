@@ -64,6 +64,7 @@ RAW = {  # contents as they are, but for what a .gitattributes beside them says
 CAREFUL = {
     "core.fsmonitor": "false",
     "core.hooksPath": os.devnull,
+    "core.ignoreStat": "false",  # mlmw marks no file as one that git shall not look at
     "core.safecrlf": "false",
     "gc.auto": "0",
     "maintenance.auto": "false",

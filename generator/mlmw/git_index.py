@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mlmw.journal import folder
 from mlmw.merge import NOTHING, Entry, Stage, index_lines
@@ -57,14 +57,25 @@ def copy(project: Project) -> Path:
 
 
 def stages(project: Project, paths: Collection[str]) -> Iterator[Stage]:
-    """What the repository's index has of these files of the project."""
+    """What the repository's index has of these files of the project, or where they have to be."""
+    folders = above(paths)
     listing = project.git("ls-files", "--stage", "-z", "--", project.prefix or ".")
     for line in listing.split(b"\0"):
         description, _, name = line.partition(b"\t")
         path = os.fsdecode(name).removeprefix(project.prefix)
-        if path in paths and line:
+        if line and in_place_of(path, paths, folders):
             mode, oid, number = description.decode().split()
             yield Stage(mode, oid, int(number), path)
+
+
+def above(paths: Iterable[str]) -> set[str]:
+    """The folders of these files."""
+    return {str(parent) for path in paths for parent in PurePosixPath(path).parents[:-1]}
+
+
+def in_place_of(path: str, paths: Collection[str], folders: Collection[str]) -> bool:
+    """Whether an index that has a path cannot have some of the `paths`, which have `folders`."""
+    return path in paths or path in folders or not above([path]).isdisjoint(paths)
 
 
 def put(project: Project, index: Path, changed: Mapping[str, Entry | None]) -> None:

@@ -5,6 +5,7 @@ It names trees, so that every step of publishing can be repeated or reversed.
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -36,14 +37,21 @@ class Journal:
     # Fingerprints of what each file was before and is after, as it lies on this disk.
     known: dict[str, list[str]] = field(default_factory=dict)
     phase: str = PUBLISHING
+    workshop: str | None = None  # a folder of its own in the project, where it needs one
 
     @classmethod
     def read(cls, project: Project) -> Self | None:
-        """The journal of the last update, or `None`."""
+        """The journal of the last update, or `None`; raises `Refusal` if it is damaged."""
+        path = _path(project)
         try:
-            return cls._of(json.loads(_path(project).read_text(encoding="utf-8")))
+            return cls._of(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            why = f"the journal of its last update cannot be read ({type(error).__name__})"
+            remedy = f"compare with the last refs/mlmw/before{project.label}/N, restore what you "
+            remedy += f"need, then delete {str(path)!r}"
+            raise Refusal(f"project {project.given!r}", why, remedy) from None
 
     @classmethod
     def _of(cls, content: dict[str, Any]) -> Self:
@@ -78,6 +86,8 @@ class Journal:
         path.parent.mkdir(exist_ok=True)
         temporary = path.with_suffix(".new")
         temporary.write_text(json.dumps(asdict(self), indent=2), encoding="utf-8")
+        with temporary.open("rb+") as file:  # its name must not reach the disk before it does
+            os.fsync(file.fileno())
         temporary.replace(path)
 
     def forget(self, project: Project) -> None:
@@ -110,16 +120,30 @@ def alone(project: Project, seen: Journal | None) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise _busy(project) from None
+        raise busy(project) from None
     try:
         if Journal.read(project) != seen:
-            raise _busy(project)
+            raise busy(project)
         yield
     finally:
         lock.release()
 
 
-def _busy(project: Project) -> Refusal:
+def at_work(project: Project) -> bool:
+    """Whether another mlmw publishes right now."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder(project) / "running", timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # it cannot be written: nobody can publish there
+        return False
+
+
+def busy(project: Project) -> Refusal:
+    """What to tell where another mlmw is at work."""
     why = "another mlmw is at work in its repository"
     return Refusal(
         f"project {project.given!r}", why, "wait until that has ended, then see mlmw status"

@@ -7,6 +7,7 @@ Nothing ever replaces such a ref.
 """
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 
 from mlmw import git
@@ -20,8 +21,9 @@ from mlmw.replace import Site, fingerprint
 def point(project: Project, kind: str, commit: str) -> str:
     """Point the next ref of a kind to a commit, unless the last one does; returns its name."""
     stem = f"refs/mlmw/{kind}{project.label}"
-    listing = project.text("for-each-ref", "--format=%(refname) %(objectname)", stem).splitlines()
-    numbers = {int(name.rpartition("/")[2]): oid for name, oid in map(str.split, listing)}
+    listing = project.text("for-each-ref", "--format=%(refname) %(objectname)", stem)
+    found = re.findall(rf"^{re.escape(stem)}/(\d+) (\w+)$", listing, re.MULTILINE)
+    numbers = {int(number): oid for number, oid in found}
     last = max(numbers, default=0)
     if numbers.get(last) == commit:
         return f"{stem}/{last}"
@@ -67,7 +69,7 @@ def keep(project: Project, journal: Journal, site: Site, also: Iterable[Stage]) 
 
 
 def unknown_stages(project: Project, journal: Journal) -> list[Stage]:
-    """What is staged of an update's files, and is neither from before nor of its making."""
+    """What is staged where an update's files are, and is neither from before nor of its making."""
     ours, result = journal.trees(project)
     return [
         one

@@ -7,6 +7,7 @@ project's objects, so that no setting, hook, merge driver or attribute of the us
 
 import contextlib
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -236,5 +237,6 @@ def workspace(project: Project) -> Iterator[Workspace]:
         git.own(repository, *init)
         objects = (project.top / project.text("rev-parse", "--git-path", "objects")).resolve()
         alternates = repository / "objects" / "info" / "alternates"
-        alternates.write_bytes(os.fsencode(f"{objects.as_posix()}\n"))
+        quoted = re.sub(r'(["\\])', r"\\\1", objects.as_posix()).replace("\n", r"\n")
+        alternates.write_bytes(os.fsencode(f'"{quoted}"\n'))
         yield Workspace(repository)

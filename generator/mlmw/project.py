@@ -1,5 +1,6 @@
 """A project that exists: its folder, and its place in a Git repository."""
 
+import hashlib
 import os
 import subprocess
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from mlmw.answers import ANSWERS
 from mlmw.errors import Refusal
 
 OLDEST_GIT = (2, 38)  # the first with `git merge-tree --write-tree`
+LONGEST = 200  # letters of a label: file systems allow 255 in a name
 UNBORN = "commit it first: git add . && git commit"
 
 
@@ -29,12 +31,14 @@ class Project:
     def label(self) -> str:
         """Tells several projects of one repository apart, in names of files and of refs."""
         name = quote(self.prefix.rstrip("/"), safe="").replace("~", "%7E").replace(".", "%2E")
+        if len(name) > LONGEST:
+            name = f"{name[:60]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
         return f"-{name}" if name else ""
 
     @property
     def after(self) -> str:
-        """The reference that keeps an update's result until the next one."""
-        return f"refs/mlmw/update{self.label}"
+        """The reference that keeps an update's result until the next one in this working tree."""
+        return f"refs/worktree/mlmw/update{self.label}"
 
     def git(
         self,
@@ -107,8 +111,10 @@ def find(given: str) -> Project:
         have, need = (".".join(map(str, version)) for version in (numbers, OLDEST_GIT))
         raise Refusal(what, f"git {have} is too old to merge", f"install git {need} or newer")
     try:
-        command = ("rev-parse", "--show-toplevel", "--absolute-git-dir", "--show-prefix")
-        top, git_dir, prefix = os.fsdecode(git.plumb(folder, *command)).split("\n")[:3]
+        top, git_dir, prefix = (
+            os.fsdecode(git.plumb(folder, "rev-parse", option)).removesuffix("\n")
+            for option in ("--show-toplevel", "--absolute-git-dir", "--show-prefix")
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         said = git.first_line(error)
         if "not a git repository" in said:

@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from mlmw import git, git_index
+from mlmw import git, git_index, workshop
 from mlmw.answers import ANSWERS
 from mlmw.errors import MlmwError, Refusal
 from mlmw.journal import ABORTING, DONE, OPEN, Journal, folder
@@ -23,6 +23,7 @@ from mlmw.project import Project
 from mlmw.replace import Changed, Site, fingerprint
 
 FAILURES = (OSError, subprocess.CalledProcessError)
+UNFIT = "nothing was changed; move it to a disk that has them"
 
 
 def begin(project: Project, journal: Journal, pack: bytes) -> list[str]:
@@ -37,12 +38,22 @@ def begin(project: Project, journal: Journal, pack: bytes) -> list[str]:
         point(project, "before", journal.before)
         after = commit(project, journal.result, f"mlmw {journal.action}", journal.before)
         project.git("update-ref", "-m", "mlmw", project.after, after)
+        workshop.check(folder(project))
+        journal.workshop = workshop.name(project)
         journal.write(project)
+    except workshop.Unfit as error:
+        raise Refusal(what, str(error), UNFIT) from None
     except FAILURES as error:
         why = f"its repository cannot be written ({git.first_line(error)})"
         raise Refusal(what, why, "nothing was changed") from None
     try:
+        if journal.workshop:
+            workshop.check(workshop.enter(project, journal))
         return finish(project, journal)
+    except workshop.Unfit as error:
+        workshop.leave(project, journal)
+        journal.forget(project)
+        raise Refusal(what, str(error), UNFIT) from None
     except git_index.Locked as error:
         journal.forget(project)
         raise Refusal(what, f"{error.strerror}", "wait, or remove it if none runs") from None
@@ -70,14 +81,15 @@ def finish(project: Project, journal: Journal) -> list[str]:
         old, new = journal.trees(project)
         changed = difference(old, new)
         replaced = changed.keys() - set(journal.adopted)
-        site = _site(project)
+        shop = workshop.enter(project, journal)
+        site = Site(project.folder, shop / "attic")
         _check_known(project, journal, site, replaced)
         index = git_index.copy(project)
         git_index.put(project, index, changed)
-        staged = _stage(project, index, [path for path in replaced if changed[path]])
+        staged = _stage(project, shop, index, [path for path in replaced if changed[path]])
         for path, oid in journal.sidecars.items():
             if not os.path.lexists(project.folder / path):  # or else a killed run has put it there
-                staged[path] = _stage_sidecar(project, path, oid)
+                staged[path] = _stage_sidecar(project, shop, path, oid)
         for path, new_file in staged.items():
             journal.know(path, fingerprint(new_file))
         journal.write(project)
@@ -85,7 +97,7 @@ def finish(project: Project, journal: Journal) -> list[str]:
             for path in _in_order({*replaced, *staged}, staged):
                 site.replace(path, staged.get(path), journal.known.get(path, ()))
             kept = keep(project, journal, site, ())
-            shutil.rmtree(_workshop(project), ignore_errors=True)
+            workshop.leave(project, journal)
             git_index.install(project, index, journal.stages)
     journal.phase = OPEN if journal.conflicts else DONE
     journal.write(project)
@@ -103,17 +115,20 @@ def abort(project: Project, journal: Journal) -> list[str]:
 
 def _restore(project: Project, journal: Journal, by_force: bool) -> list[str]:
     """Put the state before in place; what is not known gives way to it only `by_force`."""
+    if journal.phase in (OPEN, DONE):  # the project may have been moved since
+        journal.workshop = workshop.name(project)
     journal.phase = ABORTING
     journal.write(project)
     with git_index.locked(project):
         old, new = journal.trees(project)
         back = {path: old.get(path) for path in {*difference(old, new), *journal.unmerged}}
-        site = _site(project)
+        shop = workshop.enter(project, journal)
+        site = Site(project.folder, shop / "attic")
         unknown = unknown_stages(project, journal)
         index = git_index.copy(project)
         git_index.put(project, index, back)
         replaced = back.keys() - set(journal.adopted)
-        staged = _stage(project, index, [path for path in replaced if back[path]])
+        staged = _stage(project, shop, index, [path for path in replaced if back[path]])
         for path, old_file in staged.items():
             journal.know(path, fingerprint(old_file))
         with _uninterrupted():
@@ -124,11 +139,17 @@ def _restore(project: Project, journal: Journal, by_force: bool) -> list[str]:
                         path, staged.get(path), None if anything else journal.known.get(path, ())
                     )
             kept = keep(project, journal, site, unknown if by_force else ())
-            shutil.rmtree(_workshop(project), ignore_errors=True)
+            workshop.leave(project, journal)
             if not by_force:
                 index = git_index.copy(project)
                 mine = {one.path for one in unknown}
-                git_index.put(project, index, {path: back[path] for path in back.keys() - mine})
+                folders = git_index.above(mine)
+                rest = {
+                    path: entry
+                    for path, entry in back.items()
+                    if not git_index.in_place_of(path, mine, folders)
+                }
+                git_index.put(project, index, rest)
             git_index.install(project, index)
     journal.forget(project)
     return kept
@@ -147,24 +168,11 @@ def _check_known(project: Project, journal: Journal, site: Site, paths: Iterable
         raise Changed(*sorted(changed))
 
 
-def _site(project: Project) -> Site:
-    return Site(project.folder, _workshop(project) / "attic")
-
-
-def _workshop(project: Project) -> Path:
-    """Where files wait: in the repository, or in the project if that is on another file system."""
-    inside = folder(project)
-    if inside.stat().st_dev == project.folder.stat().st_dev:
-        return inside / f"work{project.label}"
-    return project.folder / ".mlmw"
-
-
-def _stage(project: Project, index: Path, paths: Iterable[str]) -> dict[str, Path]:
+def _stage(project: Project, shop: Path, index: Path, paths: Iterable[str]) -> dict[str, Path]:
     """Let git write these files as the index has them, but into the workshop."""
-    place = _workshop(project) / "files"
+    place = shop / "files"
     shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    (place.parent / ".gitignore").write_text("*\n", encoding="utf-8")
+    place.mkdir()
     wanted = {path: place / f"{project.prefix}{path}" for path in paths}
     if wanted:
         data = b"".join(os.fsencode(f"{project.prefix}{path}") + b"\0" for path in sorted(wanted))
@@ -173,8 +181,8 @@ def _stage(project: Project, index: Path, paths: Iterable[str]) -> dict[str, Pat
     return wanted
 
 
-def _stage_sidecar(project: Project, path: str, oid: str) -> Path:
-    place = _workshop(project) / "sidecars" / path
+def _stage_sidecar(project: Project, shop: Path, path: str, oid: str) -> Path:
+    place = shop / "sidecars" / path
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(project.git("cat-file", "blob", oid))
     return place

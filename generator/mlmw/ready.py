@@ -2,15 +2,20 @@
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-from mlmw import git_index
+from mlmw import answers, git, git_index
 from mlmw.conflicts import still_open
 from mlmw.errors import Refusal
-from mlmw.journal import ABORTING, DONE, OPEN, PUBLISHING, Journal
+from mlmw.journal import ABORTING, DONE, OPEN, PUBLISHING, Journal, at_work, busy
 from mlmw.merge import Entry
 from mlmw.project import Project
 from mlmw.replace import fingerprint
+
+SUBMODULE = "160000"  # the mode of an entry
 
 
 def check_nothing_open(project: Project, journal: Journal | None, head: str) -> None:
@@ -18,14 +23,32 @@ def check_nothing_open(project: Project, journal: Journal | None, head: str) -> 
     what = f"project {project.given!r}"
     if journal is None:
         return
-    if journal.phase in (PUBLISHING, ABORTING):
-        ways = "mlmw update --abort undoes it"
-        if journal.phase == PUBLISHING:
-            ways = f"mlmw update --continue completes it, {ways}"
-        raise Refusal(what, f"its last {journal.action} was interrupted", ways)
+    check_complete(project, journal)
     if journal.phase == OPEN and journal.head == head and still_open(project, journal):
         ways = "resolve them, git add, mlmw update --continue; or mlmw update --abort"
         raise Refusal(what, f"its last {journal.action} has open conflicts", ways)
+
+
+def check_complete(project: Project, journal: Journal) -> None:
+    """Refuse while an update is being published, or was killed while it was."""
+    if journal.phase not in (PUBLISHING, ABORTING):
+        return
+    if at_work(project):
+        raise busy(project)
+    ways = "mlmw update --abort undoes it"
+    if journal.phase == PUBLISHING:
+        ways = f"mlmw update --continue completes it, {ways}"
+    raise Refusal(f"project {project.given!r}", f"its last {journal.action} was interrupted", ways)
+
+
+def read_answers(project: Project, journal: Journal | None) -> dict[str, Any]:
+    """The answers; raises `Refusal`, which tells of an update if that has moved them aside."""
+    try:
+        return answers.read(project.folder)
+    except Refusal:
+        if journal is not None:
+            check_complete(project, journal)
+        raise
 
 
 def clean_tree(project: Project, journal: Journal | None, head: str) -> str:
@@ -54,6 +77,16 @@ def _index_tree(project: Project) -> str | None:
         return project.text("write-tree", *options)
     except subprocess.CalledProcessError:  # unmerged
         return None
+
+
+def check_own(project: Project, ours: Mapping[str, Entry], paths: Iterable[str]) -> None:
+    """Refuse to write into a submodule, or into a repository inside the project."""
+    for path in paths:
+        for place in (path, *map(str, PurePosixPath(path).parents[:-1])):
+            submodule = place in ours and ours[place].mode == SUBMODULE
+            if submodule or os.path.lexists(project.folder / place / ".git"):
+                why = f"the template changes it, but {place!r} is a repository of its own"
+                raise Refusal(f"file {path!r}", why, "move that repository to another place")
 
 
 def check_writable(project: Project, changed: Iterable[str]) -> None:
@@ -87,16 +120,37 @@ def look_at_files(
     if clean_tree(project, journal.previous, journal.head) != journal.ours:
         why = "it was committed to while mlmw was at work"
         raise Refusal(f"project {project.given!r}", why, "run it again")
-    _check_hidden_edits(project, {path: ours[path] for path in paths})
+    try:
+        edited = _edited(project, {path: ours[path] for path in paths})
+        hidden = _hidden(project) if edited else set()
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = f"its files cannot be compared ({git.first_line(error)})"
+        raise Refusal(f"project {project.given!r}", why, "nothing was changed") from None
+    for path in edited:
+        if path in hidden:
+            why = "it was edited, and git was told not to look at it"
+            remedy = "git update-index --no-assume-unchanged --no-skip-worktree, then commit it"
+        else:
+            why = "it was edited, though its size and times are those that git remembers"
+            remedy = "touch it, then commit or stash it"
+        raise Refusal(f"file {path!r}", why, remedy)
 
 
-def _check_hidden_edits(project: Project, files: Mapping[str, Entry]) -> None:
-    """Refuse to replace edits that git was told not to look at, and so does not show."""
+def _edited(project: Project, files: Mapping[str, Entry]) -> list[str]:
+    """The files that are not what the tree has, in type, mode or content.
+
+    Git compares them with an index that knows no sizes, no times and no files to be left alone.
+    """
+    with tempfile.TemporaryDirectory(prefix="mlmw-", ignore_cleanup_errors=True) as temporary:
+        index = Path(temporary) / "index"
+        git_index.put(project, index, files)
+        project.git("update-index", "-q", "--refresh", index=index)
+        listing = project.git("diff-files", "--name-only", "-z", index=index).split(b"\0")
+    return sorted(os.fsdecode(name).removeprefix(project.prefix) for name in listing if name)
+
+
+def _hidden(project: Project) -> set[str]:
+    """The files that git was told not to look at."""
     listing = project.git("ls-files", "-v", "-z", "--", project.prefix or ".").split(b"\0")
     flagged = [os.fsdecode(line[2:]) for line in listing if line[:1].islower() or line[:1] == b"S"]
-    for path in {path.removeprefix(project.prefix) for path in flagged} & files.keys():
-        place = project.folder / path
-        if place.is_file() and project.text("hash-object", "--", str(place)) != files[path].oid:
-            remedy = "git update-index --no-assume-unchanged --no-skip-worktree, then commit it"
-            why = "it was edited, and git was told not to look at it"
-            raise Refusal(f"file {path!r}", why, remedy)
+    return {path.removeprefix(project.prefix) for path in flagged}

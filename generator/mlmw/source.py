@@ -72,9 +72,12 @@ class Template:
         for name in names if not version.startswith("-") and "\n" not in version else []:
             for place in (name, f"refs/heads/{name}"):
                 asked = f"{place}^{{commit}}\n".encode()
-                answer = git.own(
-                    self.repository, "cat-file", "--batch-check=%(objectname)", data=asked
-                )
+                try:
+                    answer = git.own(
+                        self.repository, "cat-file", "--batch-check=%(objectname)", data=asked
+                    )
+                except subprocess.CalledProcessError:  # it asks for what no clone has: a reflog
+                    continue
                 if re.fullmatch(rb"[0-9a-f]{40,64}\n", answer):
                     return answer.decode().strip()
         known = ", ".join(self.releases()[-5:]) or "none is tagged"

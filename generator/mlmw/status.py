@@ -5,13 +5,14 @@ import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mlmw import answers as answers_file
-from mlmw import git, source
+from mlmw import git, ready, source
 from mlmw.answers import ANSWERS, SOURCE, VERSION
 from mlmw.conflicts import still_open
 from mlmw.errors import Refusal
-from mlmw.journal import ABORTING, PUBLISHING, Journal
+from mlmw.journal import Journal
 from mlmw.merge import Conflict
 from mlmw.project import Project, check_folder, find
 
@@ -41,14 +42,19 @@ def status(given: str) -> Status:
     """Look at a project; raises `Refusal` if there is none."""
     git.drop_redirections()
     folder = check_folder(given)
-    stored = answers_file.read(folder)
-    state = Status(given, stored[SOURCE], stored[VERSION], recipes=list(stored.get("recipes", [])))
+    journal, notes = None, []
     try:
         project = find(given)
     except Refusal as refusal:  # a project without git can be looked at
-        state.notes.append(str(refusal))
+        stored = answers_file.read(folder)
+        notes.append(str(refusal))
     else:
-        _look_at_journal(project, state)
+        journal = Journal.read(project)
+        stored = ready.read_answers(project, journal)
+    recipes = list(stored.get("recipes", []))
+    state = Status(given, stored[SOURCE], stored[VERSION], recipes=recipes, notes=notes)
+    if journal is not None:
+        _look_at_journal(project, journal, state)
     try:
         with source.opened(state.template, folder) as template:
             _compare_versions(template, state)
@@ -58,14 +64,16 @@ def status(given: str) -> Status:
     return state
 
 
-def _look_at_journal(project: Project, state: Status) -> None:
-    journal = Journal.read(project)
-    if journal is None or project.text("rev-parse", "HEAD") != journal.head:
+def _look_at_journal(project: Project, journal: Journal, state: Status) -> None:
+    try:
+        ready.check_complete(project, journal)
+    except Refusal as refusal:
+        state.under_way = str(refusal).partition(": ")[2]
+        return
+    if project.text("rev-parse", "HEAD") != journal.head:
         return
     state.conflicts = still_open(project, journal)
-    if journal.phase in (ABORTING, PUBLISHING):
-        state.under_way = f"{journal.action} interrupted"
-    elif state.conflicts:
+    if state.conflicts:
         state.under_way = f"{journal.action} with open conflicts"
     elif project.changes():
         state.under_way = f"{journal.action} not committed yet"
@@ -81,7 +89,7 @@ def _compare_versions(template: source.Template, state: Status) -> None:
 
 
 def _compare_files(
-    template: source.Template, folder: Path, stored: dict[str, object], state: Status
+    template: source.Template, folder: Path, stored: dict[str, Any], state: Status
 ) -> None:
     """Compare the project with what its version renders."""
     from mlmw.render import render

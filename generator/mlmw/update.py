@@ -86,7 +86,7 @@ class Plan:
 def check(given: str, wanted: Wanted) -> Outcome:
     """Whether a project is behind; touches nothing."""
     project = find(given)
-    stored = answers_file.read(project.folder)
+    stored = ready.read_answers(project, Journal.read(project))
     with source.opened(wanted.template or stored[SOURCE], project.folder) as template:
         old, new = _versions(template, stored, wanted)
         known = (stored[VERSION], template.name(new))
@@ -190,6 +190,9 @@ def _merge(
     except publish.FAILURES as error:
         why = f"git could not merge ({git.first_line(error)})"
         raise Refusal(f"project {project.given!r}", why, "nothing was changed") from None
+    known, has, brings, result = map(space.entries, (trees[0], ours, trees[1], merged.tree))
+    written = {*difference(has, result), *(stage.path for stage in merged.stages)}
+    ready.check_own(project, has, sorted({*written, *(brings.keys() - known.keys())}))
     if any(conflict.path == ANSWERS for conflict in merged.conflicts):
         raise Refusal(f"file {ANSWERS!r}", "it was edited by hand", "restore it from git")
     return merged
