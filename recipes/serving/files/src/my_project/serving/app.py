@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi_offline import FastAPIOffline
 from pydantic_core import to_json
+from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from ..utils.errors import UserError
@@ -42,8 +43,8 @@ class Service:
         if self.slots.locked():  # an answer now is better than one too late
             raise HTTPException(503, "too many requests at a time", {"Retry-After": "1"})
         async with self.slots:
-            examples, many = await decode(request.headers, body, loaded)
             try:
+                examples, many = await decode(request.headers, body, loaded)
                 predictions = await self.batchers[name].predict(loaded.model, examples)
             except UserError as error:
                 raise HTTPException(422, str(error)) from None
@@ -112,8 +113,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.openapi = lambda: document(app, service.models)  # type: ignore[method-assign]
 
     @app.exception_handler(HTTPException)
-    @app.exception_handler(404)
-    @app.exception_handler(405)
     async def refuse(request: Request, error: HTTPException) -> JSONResponse:
         headers = error.headers or {}
         return failure(error.status_code, str(error.detail), request.scope["request_id"], **headers)

@@ -2,11 +2,12 @@
 
 import logging
 import math
-import re
+import textwrap
 import threading
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic_core import from_json
 
 from .. import pipeline
 from ..runs import Run
@@ -17,7 +18,6 @@ from .settings import Settings
 
 logger = logging.getLogger(__name__)
 FACTS = ("finished", "seed", "data_sha256", "model_sha256", "primary_metric")
-LIST = re.compile(rb"\s*\[")
 # Over HTTP "1.5" is no number, and a field that nobody asked for is a misspelt one.
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -49,15 +49,28 @@ class Loaded:
         self.many: TypeAdapter[list[Any]] = TypeAdapter(Annotated[list[example], limits])
         # The field that a file can be sent for: the only one there is, if it holds base64.
         self.fields = self.one.json_schema()["properties"]
+        known = textwrap.shorten(", ".join(self.fields), 1000, placeholder=" ...")
+        self.unknown = f"unknown field; there is {known}"
         [name, *others] = self.fields
         encoded = not others and self.fields[name].get("contentEncoding") == "base64"
         self.upload: str | None = name if encoded else None
 
     def check(self, body: bytearray) -> tuple[list[Any], bool]:
-        """Return the examples in a body, and whether they came as a list; a ValidationError."""
-        if LIST.match(body):
-            return self.many.validate_json(body), True
-        return [self.one.validate_json(body)], False
+        """Return the examples in a body, and whether they came as a list; a ValueError.
+
+        A UserError for more fields than there are: pydantic would keep an error for each of them.
+        """
+        content = from_json(body)
+        if not isinstance(content, list):
+            self._check_fields(content, "")
+            return [self.one.validate_json(body)], False
+        for number, record in enumerate(content):
+            self._check_fields(record, f"{number}: ")
+        return self.many.validate_json(body), True
+
+    def _check_fields(self, record: Any, place: str) -> None:
+        if isinstance(record, dict) and len(record) > len(self.fields):
+            raise UserError(place + self.unknown)
 
 
 class Models:
