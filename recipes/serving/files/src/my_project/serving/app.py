@@ -22,6 +22,8 @@ from .monitoring import NON_FINITE, Monitor, count_predictions, failure, metrics
 from .openapi import FAILURE, document
 from .settings import Settings, load_settings
 
+FIRST_LOAD_SECONDS = 60
+
 
 class Service:
     """What the endpoints share: the models, a thread for each, and slots for requests."""
@@ -87,9 +89,11 @@ class Service:
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        """Load models, and watch for promotions, as long as the service runs."""
+        """Load models, then accept requests; and watch for promotions as long as that lasts."""
         watcher = threading.Thread(target=self.models.watch, name="watch", daemon=True)
         watcher.start()
+        # Without a model it accepts them too, so that it is live: what loads may wait for others.
+        await asyncio.to_thread(self.models.looked.wait, FIRST_LOAD_SECONDS)
         if self.settings.drain_seconds:
             self._drain_on_sigterm()
         yield

@@ -80,7 +80,7 @@ class Models:
         self.settings = settings
         self.loaded: dict[str, Loaded] = {}
         self.problems: dict[str, str] = {}
-        self.stopped = threading.Event()
+        self.looked, self.stopped = threading.Event(), threading.Event()
         for name in settings.workloads:
             REFUSED.labels(name)  # there from the start, as 0
 
@@ -89,6 +89,7 @@ class Models:
         while not self.stopped.is_set():
             for name in self.settings.workloads:
                 self.refresh(name)
+            self.looked.set()
             self.stopped.wait(self.settings.poll_seconds)
 
     def refresh(self, name: str) -> None:
@@ -98,7 +99,7 @@ class Models:
             problem = ""
         except UserError as error:
             problem = str(error)
-        except Exception as error:  # a tracking server that is away can fail in any way
+        except BaseException as error:  # of any kind: a server that is away, a panic in Rust code
             problem = f"{type(error).__name__}: {error}"
         if problem and problem != self.problems.get(name):
             kept = f"{self.loaded[name].version} stays" if name in self.loaded else "none is in use"

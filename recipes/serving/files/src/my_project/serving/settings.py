@@ -1,5 +1,7 @@
 """Settings of the service: environment variables such as SERVE_PORT, checked at start-up."""
 
+import difflib
+import os
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -26,7 +28,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SERVE_", frozen=True)
 
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", min_length=1)  # empty would be everywhere
     port: int = Field(default=8000, ge=0, le=65535)
     workers: int = Field(default=1, ge=1, le=64)  # processes
     workloads: Annotated[list[Workload], Field(min_length=1)] = (
@@ -46,6 +48,12 @@ class Settings(BaseSettings):
 
 def load_settings() -> Settings:
     """Read the environment; a UserError names the variable that is wrong."""
+    for variable in os.environ:
+        prefix, name = variable[:6].upper(), variable[6:].lower()
+        if prefix == "SERVE_" and name not in Settings.model_fields:
+            near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+            hint = f"did you mean SERVE_{near[0].upper()}?" if near else "see docs/serving.md"
+            raise UserError(f"{variable}: no such setting; {hint}")
     try:
         return Settings()
     except ValidationError as error:
