@@ -326,6 +326,19 @@ def test_a_body_that_takes_too_long_is_given_up(model: Moody, records: Records) 
     run(test, body_seconds=0.05)
 
 
+def test_settings_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    from my_project.commands import serve
+
+    used: dict[str, Any] = {}
+    monkeypatch.setattr("uvicorn.run", lambda *_, **options: used.update(options))
+    monkeypatch.setenv("SERVE_KEEP_ALIVE_SECONDS", "75")
+    monkeypatch.setenv("SERVE_SHUTDOWN_SECONDS", "7")
+    monkeypatch.setenv("SERVE_HOST", "127.0.0.2")
+    serve.main()
+    names = ("timeout_keep_alive", "timeout_graceful_shutdown", "host")
+    assert [used[name] for name in names] == [75, 7, "127.0.0.2"]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [

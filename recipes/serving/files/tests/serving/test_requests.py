@@ -132,6 +132,16 @@ def test_another_content_type_is_refused(server: "Server", kind: str) -> None:
     check_refusal(response, 415)
 
 
+@pytest.mark.parametrize(("encoding", "status"), [("gzip", 415), ("identity", 200)])
+def test_a_compressed_body_is_refused(
+    server: "Server", records: Records, encoding: str, status: int
+) -> None:
+    headers = {"Content-Encoding": encoding}
+    assert server.client.post("/predict", json=records[FIRST][0], headers=headers).status_code == (
+        status
+    )
+
+
 def test_paths_and_methods_that_are_not_there(server: "Server") -> None:
     for path in ("/predict/nothing", f"/{SECRET}", "/predict/", "/predict/a/b", "/%ff%00"):
         check_refusal(server.client.post(path, json={}), 404)
@@ -153,7 +163,7 @@ def test_an_unknown_field_is_answered_with_those_there_are(
 
 
 def test_head_is_answered_as_get_without_a_body(server: "Server") -> None:
-    for path in ("/health/live", "/health/ready", "/metrics"):
+    for path in ("/health/live", "/health/ready", "/metrics", "/metadata", "/docs"):
         response = server.client.head(path)
         assert (response.status_code, response.content) == (200, b"")
 

@@ -72,14 +72,12 @@ class Service:
 
     def _drain_on_sigterm(self) -> None:
         """Be unready at once and end later, so that a load balancer has stopped asking by then."""
-        loop = asyncio.get_running_loop()
+        loop, delay = asyncio.get_running_loop(), self.settings.drain_seconds
 
         def drain(number: int, frame: Any) -> None:
             self.draining = True
             signal.signal(number, end)  # a second signal ends it at once
-            loop.call_soon_threadsafe(
-                loop.call_later, self.settings.drain_seconds, signal.raise_signal, number
-            )
+            loop.call_soon_threadsafe(loop.call_later, delay, signal.raise_signal, number)
 
         end = signal.signal(signal.SIGTERM, drain)
 
@@ -112,8 +110,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.get("/health/live")(service.live)
     app.get("/health/ready", responses={503: FAILURE})(service.ready)
     app.get("/metadata")(service.metadata)
-    for path, endpoint in (("/health/live", service.live), ("/health/ready", service.ready)):
-        app.head(path, include_in_schema=False)(endpoint)
     app.openapi = lambda: document(app, service.models)  # type: ignore[method-assign]
 
     @app.exception_handler(HTTPException)

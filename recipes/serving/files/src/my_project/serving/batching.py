@@ -47,11 +47,10 @@ class Batcher:
         while self.waiting:
             jobs = self._next()
             inputs = [job.examples for job in jobs]
-            outcomes: list[Sequence[Any] | BaseException]
             try:
                 outcomes = await loop.run_in_executor(self.thread, _predict, jobs[0].model, inputs)
             except Exception as error:  # the system has no thread left, say
-                outcomes = [error] * len(jobs)
+                outcomes = [error for _ in jobs]
             for job, outcome in zip(jobs, outcomes, strict=True):
                 if not job.answer.done():  # else it was cancelled: nobody waits for it
                     job.answer.set_result(outcome)

@@ -33,6 +33,7 @@ class Receiver:
     async def receive(self, request: Request) -> bytearray:
         """Read a body, whatever length it announced; an HTTPException if it is large or slow."""
         body, deadline = bytearray(), asyncio.timeout(self.settings.body_seconds)
+        limit = self.settings.max_pending_bytes
         announced = request.headers.get("content-length", "0")
         if not re.fullmatch("[0-9]{1,20}", announced):
             raise HTTPException(400, "Content-Length: must be a number of bytes")
@@ -43,7 +44,10 @@ class Receiver:
                     body += chunk
                     self._check_size(len(body))
                     self.pending[deadline] = len(body)
-                    self._make_room()
+                    while len(self.pending) > 1 and sum(self.pending.values()) > limit:
+                        oldest = next(iter(self.pending))  # which is the slowest: it gives way
+                        oldest.reschedule(0)
+                        del self.pending[oldest]
         except TimeoutError:
             raise HTTPException(408, "the body came too slowly", {"Connection": "close"}) from None
         finally:
@@ -54,14 +58,6 @@ class Receiver:
         if size > self.settings.max_body_bytes:
             raise HTTPException(413, f"more than {self.settings.max_body_bytes} bytes")
 
-    def _make_room(self) -> None:
-        """Give up the oldest bodies while all together hold too much: they are the slowest."""
-        limit = self.settings.max_pending_bytes
-        while len(self.pending) > 1 and sum(self.pending.values()) > limit:
-            oldest = next(iter(self.pending))
-            oldest.reschedule(0)
-            del self.pending[oldest]
-
 
 async def decode(headers: Headers, body: bytearray, loaded: Loaded) -> tuple[list[Any], bool]:
     """Return the examples in a body, and whether they came as a list.
@@ -70,8 +66,9 @@ async def decode(headers: Headers, body: bytearray, loaded: Loaded) -> tuple[lis
     """
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     upload = loaded.upload if kind == "multipart/form-data" else None
-    if kind != "application/json" and not upload:
-        raise HTTPException(415, "the body must be application/json, or a file where /docs says so")
+    compressed = headers.get("content-encoding", "identity").lower() != "identity"
+    if compressed or (kind != "application/json" and not upload):
+        raise HTTPException(415, "the body must be plain application/json, or a file (see /docs)")
     if upload:
         body = await read_upload(headers, body, upload)
     try:
@@ -80,10 +77,8 @@ async def decode(headers: Headers, body: bytearray, loaded: Loaded) -> tuple[lis
         return loaded.check(body)
     except ValidationError as error:
         raise UserError(explain(error, loaded.unknown)) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"invalid JSON: {error}") from None
-    except RecursionError:
-        raise UserError("the input is nested too deeply") from None
 
 
 async def read_upload(headers: Headers, body: bytearray, field: str) -> bytearray:
@@ -94,9 +89,7 @@ async def read_upload(headers: Headers, body: bytearray, field: str) -> bytearra
 
     try:
         form = await MultiPartParser(headers, stream(), max_files=1, max_fields=0).parse()
-        file = form[field]
-        if isinstance(file, str):
-            raise ValueError
+        file: Any = form[field]  # no text: the form may hold none
         return bytearray(to_json({field: base64.b64encode(await file.read()).decode()}))
     except (MultiPartException, LookupError, ValueError):
         raise UserError(f"the form must hold one file, named {field}") from None

@@ -34,8 +34,7 @@ class Loaded:
         self.version, self.name = self.sha256[:12], facts["workload"].title()
         self.card = {name: facts.get(name) for name in FACTS} | {"commit": facts["git"]["commit"]}
         self.card |= {"version": self.version, "run": run.folder.name, "metrics": run.metrics}
-        self.model = pipeline.load_model(run)
-        path = run.folder / "examples.jsonl"
+        self.model, path = pipeline.load_model(run), run.folder / "examples.jsonl"
         self.records = read_records(path)
         base = self.model.example_type
         predictions = self.model.predict(validate(self.records, base, path))
@@ -61,16 +60,12 @@ class Loaded:
         A UserError for more fields than there are: pydantic would keep an error for each of them.
         """
         content = from_json(body)
-        if not isinstance(content, list):
-            self._check_fields(content, "")
-            return [self.one.validate_json(body)], False
-        for number, record in enumerate(content):
-            self._check_fields(record, f"{number}: ")
-        return self.many.validate_json(body), True
-
-    def _check_fields(self, record: Any, place: str) -> None:
-        if isinstance(record, dict) and len(record) > len(self.fields):
-            raise UserError(place + self.unknown)
+        several = isinstance(content, list)
+        for number, record in enumerate(content if several else [content]):
+            if isinstance(record, dict) and len(record) > len(self.fields):
+                raise UserError(f"{number}: {self.unknown}" if several else self.unknown)
+        examples = (self.many if several else self.one).validate_json(body)
+        return (examples if several else [examples]), several
 
 
 class Models:
@@ -97,10 +92,8 @@ class Models:
         try:
             self._replace(name, pipeline.served_run(name))
             problem = ""
-        except UserError as error:
-            problem = str(error)
         except BaseException as error:  # of any kind: a server that is away, a panic in Rust code
-            problem = f"{type(error).__name__}: {error}"
+            problem = str(error) if isinstance(error, UserError) else repr(error)
         if problem and problem != self.problems.get(name):
             kept = f"{self.loaded[name].version} stays" if name in self.loaded else "none is in use"
             logger.error("%s: model not loaded, %s: %s", name, kept, problem)
