@@ -20,6 +20,7 @@ from ..utils.errors import UserError
 from .models import Loaded
 from .settings import Settings
 
+LARGE = 50_000  # bytes, which JSON takes a millisecond for
 MAX_FINDINGS = 20
 
 
@@ -72,7 +73,7 @@ async def decode(headers: Headers, body: bytearray, loaded: Loaded) -> tuple[lis
     if upload:
         body = await read_upload(headers, body, upload)
     try:
-        if loaded.upload:  # a picture takes long to check, and lets other threads run meanwhile
+        if loaded.upload or len(body) > LARGE:  # between such bodies, others have their turn
             return await asyncio.to_thread(loaded.check, body)
         return loaded.check(body)
     except ValidationError as error:
