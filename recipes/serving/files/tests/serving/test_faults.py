@@ -108,6 +108,56 @@ def test_an_exception_is_told_in_the_log_only(
     run(test)
 
 
+class Panic(BaseException):
+    """As PyO3's PanicException, by which code in Rust breaks down, it is no Exception."""
+
+
+@pytest.mark.parametrize("kind", [Panic, SystemExit, KeyboardInterrupt, asyncio.CancelledError])
+def test_a_panic_fails_its_request_and_no_other(
+    model: Moody, records: Records, caplog: pytest.LogCaptureFixture, kind: type[BaseException]
+) -> None:
+    async def test(asking: httpx.AsyncClient) -> None:
+        def panic(examples: Sequence[Any]) -> Sequence[Any]:
+            raise kind("a secret path")
+
+        working = model.mood
+        for mood, status in [(panic, 500), (panic, 500), (working, 200)]:  # one slot, which is free
+            model.mood = mood
+            async with asyncio.timeout(60):
+                response = await asking.post("/predict", json=records[NAME][0])
+            assert response.status_code == status
+        told = [str(one.exc_info) for one in caplog.records if one.levelno >= logging.ERROR]
+        assert ["the model broke down" in text for text in told] == [True, True]
+
+    run(test, max_concurrency=1)
+
+
+def test_of_requests_predicted_together_a_panic_fails_the_bad_one_only(
+    model: Moody, records: Records
+) -> None:
+    def fussy(examples: Sequence[Any]) -> Sequence[Any]:
+        if len(examples) > 1:
+            raise Panic
+        return working(examples)
+
+    working, model.mood = model.mood, fussy
+    first, bad, last = batches(model, records, [1, 2, 1], limit=6)
+    assert (len(first), len(last)) == (1, 1)
+    assert isinstance(bad, RuntimeError)
+
+
+def test_without_a_thread_requests_fail_and_do_not_wait(
+    model: Moody, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        answers = batches(model, records, [1, 2], limit=6)
+    assert [str(answer) for answer in answers] == ["can't start new thread"] * 2
+
+
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("place", ["prediction", "probabilities"])
 def test_a_number_that_is_not_finite_is_withheld(
@@ -276,6 +326,19 @@ def test_a_body_that_takes_too_long_is_given_up(model: Moody, records: Records) 
     run(test, body_seconds=0.05)
 
 
+def test_settings_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    from my_project.commands import serve
+
+    used: dict[str, Any] = {}
+    monkeypatch.setattr("uvicorn.run", lambda *_, **options: used.update(options))
+    monkeypatch.setenv("SERVE_KEEP_ALIVE_SECONDS", "75")
+    monkeypatch.setenv("SERVE_SHUTDOWN_SECONDS", "7")
+    monkeypatch.setenv("SERVE_HOST", "127.0.0.2")
+    serve.main()
+    names = ("timeout_keep_alive", "timeout_graceful_shutdown", "host")
+    assert [used[name] for name in names] == [75, 7, "127.0.0.2"]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
@@ -287,6 +350,10 @@ def test_a_body_that_takes_too_long_is_given_up(model: Moody, records: Records) 
         ("SERVE_WORKLOADS", "[]", "SERVE_WORKLOADS: List should have at least 1"),
         ("SERVE_EXPECTED_SHA256", '{"nothing": "' + "0" * 64 + '"}', "must name some of"),
         ("SERVE_POLL_SECONDS", "inf", "SERVE_POLL_SECONDS: Input"),
+        ("SERVE_HOST", "", "SERVE_HOST: String should have at least 1 character"),
+        ("SERVE_MAX_BODYBYTES", "1", "no such setting; did you mean SERVE_MAX_BODY_BYTES?"),
+        ("serve_hots", "1", "no such setting; did you mean SERVE_HOST?"),
+        ("SERVE_XYZ", "1", "SERVE_XYZ: no such setting; see docs/serving.md"),
         ("SERVE_EXPECTED_SHA256", '{"a": "b"}', "SERVE_EXPECTED_SHA256.a: String should match"),
     ],
 )

@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -120,6 +121,49 @@ def test_without_a_good_model_the_service_lives_and_waits_for_one(
     assert len(told()) == 5
 
 
+def statuses(started: threading.Event, **content: Any) -> list[int]:
+    """What a service answers to its first requests; `started` is set when it accepts them."""
+
+    async def ask() -> list[int]:
+        app = create_app(Settings(workloads=[NAME]))
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+        ):
+            started.set()
+            paths = [("GET", "/health/live"), ("GET", "/health/ready"), ("POST", "/predict")]
+            return [(await client.request(*path, **content)).status_code for path in paths]
+
+    return asyncio.run(ask())
+
+
+def test_nothing_is_accepted_before_the_first_model_is_there(
+    first: Run, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(run: Run) -> Any:
+        assert not started.wait(0.5)
+        return load(run)
+
+    load, started = pipeline.load_model, threading.Event()
+    monkeypatch.setattr(pipeline, "load_model", slow)
+    assert statuses(started, json=records[NAME][0]) == [200, 200, 200]
+
+
+def test_a_model_that_never_comes_does_not_keep_the_service_from_living(
+    first: Run, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait(name: str) -> Run:
+        assert started.wait(60)
+        time.sleep(1)  # and longer still
+        return first
+
+    started = threading.Event()
+    monkeypatch.setattr(pipeline, "served_run", wait)
+    monkeypatch.setattr("my_project.serving.app.FIRST_LOAD_SECONDS", 0.05)
+    assert statuses(started, json=records[NAME][0]) == [200, 503, 503]
+
+
 def test_only_the_expected_model_is_served(first: Run, caplog: pytest.LogCaptureFixture) -> None:
     newer = copy(first, 1, "not expected")
     expected = {NAME: first.metadata["model_sha256"]}
@@ -178,20 +222,21 @@ def test_the_old_model_stays_while_the_new_one_is_bad(
     first: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def served(name: str) -> Run:
-        if isinstance(champion, Exception):
+        if isinstance(champion, BaseException):
             raise champion
         return champion
 
     monkeypatch.setattr(pipeline, "served_run", served)
     models = Models(Settings(workloads=[NAME]))
-    champion: Run | Exception = first
+    champion: Run | BaseException = first
     models.refresh(NAME)
     loaded, before = models.loaded[NAME], metric("model_refused_total", workload=NAME) or 0
     corrupt, foreign = copy(first, 1, "corrupt"), copy(first, 3, "examples of another model")
     unreadable = finish(spoil(copy(first, 2, "unreadable")))
     (corrupt.model / "note.txt").write_text("changed", encoding="utf-8")
     (foreign.folder / "examples.jsonl").write_text('{"other": 1}\n', encoding="utf-8")
-    bad: list[Run | Exception] = [corrupt, unreadable, foreign, ConnectionError("no server")]
+    bad: list[Run | BaseException] = [corrupt, unreadable, foreign]
+    bad += [ConnectionError("no server"), BaseException("a panic in Rust code")]
     for number, new in enumerate(bad, start=1):
         champion = new
         for _ in range(3):

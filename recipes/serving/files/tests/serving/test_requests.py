@@ -4,6 +4,9 @@ import http.client
 import json
 import re
 import sys
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +46,9 @@ BODIES = {
     "unknown field": json.dumps({SECRET: SECRET}),
 } | {f"field {value[:20]}": f"VALUE{value}" for value in VALUES}
 Records = dict[str, list[dict[str, Any]]]
+only_linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux tells a process's peak of memory"
+)
 every_workload = pytest.mark.parametrize("name", workloads.NAMES)
 
 
@@ -126,6 +132,16 @@ def test_another_content_type_is_refused(server: "Server", kind: str) -> None:
     check_refusal(response, 415)
 
 
+@pytest.mark.parametrize(("encoding", "status"), [("gzip", 415), ("identity", 200)])
+def test_a_compressed_body_is_refused(
+    server: "Server", records: Records, encoding: str, status: int
+) -> None:
+    headers = {"Content-Encoding": encoding}
+    assert server.client.post("/predict", json=records[FIRST][0], headers=headers).status_code == (
+        status
+    )
+
+
 def test_paths_and_methods_that_are_not_there(server: "Server") -> None:
     for path in ("/predict/nothing", f"/{SECRET}", "/predict/", "/predict/a/b", "/%ff%00"):
         check_refusal(server.client.post(path, json={}), 404)
@@ -147,7 +163,7 @@ def test_an_unknown_field_is_answered_with_those_there_are(
 
 
 def test_head_is_answered_as_get_without_a_body(server: "Server") -> None:
-    for path in ("/health/live", "/health/ready", "/metrics"):
+    for path in ("/health/live", "/health/ready", "/metrics", "/metadata", "/docs"):
         response = server.client.head(path)
         assert (response.status_code, response.content) == (200, b"")
 
@@ -168,6 +184,31 @@ def test_too_large_is_refused_whatever_length_is_announced(server: "Server") -> 
     check_refusal(at_limit, 422)
 
 
+@every_workload
+@only_linux
+def test_many_unknown_fields_take_little_memory(server: "Server", name: str) -> None:
+    fields = json.dumps({f"{SECRET}{number}": 1 for number in range(43_000)})
+    assert LIMIT * 0.9 < len(fields) < LIMIT
+
+    def send(content: str, place: str) -> None:
+        response = server.client.post(f"/predict/{name}", content=content, headers=JSON)
+        check_refusal(response, 422)
+        assert response.json()["error"].startswith(f"{place}unknown field; there is ")
+
+    for content, place in ((fields, ""), (f"[{fields}]", "0: ")):
+        assert memory(server, partial(send, content, place)) < 30 * LIMIT
+
+
+@pytest.mark.parametrize("length", ["0" * 5000 + "2", "0" * 21])
+def test_a_length_of_too_many_digits_is_refused(server: "Server", length: str) -> None:
+    address = server.client.base_url.netloc.decode()
+    with closing(http.client.HTTPConnection(address, timeout=60)) as connection:
+        connection.request("POST", "/predict", headers={**JSON, "Content-Length": length})
+        response = connection.getresponse()
+        assert response.status == 400
+        assert json.load(response)["error"] == "Content-Length: must be a number of bytes"
+
+
 def test_an_announced_length_is_refused_before_it_is_sent(server: "Server") -> None:
     connection = http.client.HTTPConnection(server.client.base_url.netloc.decode(), timeout=60)
     connection.putrequest("POST", "/predict")
@@ -178,21 +219,27 @@ def test_an_announced_length_is_refused_before_it_is_sent(server: "Server") -> N
     connection.close()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process's peak of memory")
-def test_a_body_over_the_limit_takes_little_memory(server: "Server") -> None:
+def memory(server: "Server", send: Callable[[], None]) -> int:
+    """How many bytes the server takes at the peak of a request, beyond what it had."""
+
     def peak() -> int:
         status = Path(f"/proc/{server.process.pid}/status").read_text("utf-8")
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
+    Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")  # the peak so far is forgotten
+    before = peak()
+    send()
+    return peak() - before
+
+
+@only_linux
+def test_a_body_over_the_limit_takes_little_memory(server: "Server") -> None:
     def send() -> None:
         chunks = (b" " * 65_536 for _ in range(800))  # 50 MB
         check_refusal(server.client.post("/predict", content=chunks, headers=JSON), 413)
 
     server.client.post("/predict", content=b"[]".ljust(LIMIT), headers=JSON)
-    Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")  # the peak so far is forgotten
-    before = peak()
-    send()
-    assert peak() - before <= 2 * LIMIT
+    assert memory(server, send) <= 2 * LIMIT
 
 
 @every_workload

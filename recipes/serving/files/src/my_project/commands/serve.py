@@ -42,6 +42,7 @@ def main(host: Host = None, port: Port = None, workers: Workers = None) -> None:
             log_config=log_config(logging.getLogger().level),
             access_log=False,
             server_header=False,
+            timeout_keep_alive=settings.keep_alive_seconds,
             timeout_graceful_shutdown=settings.shutdown_seconds,
         )
 

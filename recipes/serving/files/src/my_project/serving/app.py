@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi_offline import FastAPIOffline
 from pydantic_core import to_json
+from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from ..utils.errors import UserError
@@ -20,6 +21,8 @@ from .models import Models, is_finite
 from .monitoring import NON_FINITE, Monitor, count_predictions, failure, metrics
 from .openapi import FAILURE, document
 from .settings import Settings, load_settings
+
+FIRST_LOAD_SECONDS = 60
 
 
 class Service:
@@ -42,8 +45,8 @@ class Service:
         if self.slots.locked():  # an answer now is better than one too late
             raise HTTPException(503, "too many requests at a time", {"Retry-After": "1"})
         async with self.slots:
-            examples, many = await decode(request.headers, body, loaded)
             try:
+                examples, many = await decode(request.headers, body, loaded)
                 predictions = await self.batchers[name].predict(loaded.model, examples)
             except UserError as error:
                 raise HTTPException(422, str(error)) from None
@@ -69,14 +72,12 @@ class Service:
 
     def _drain_on_sigterm(self) -> None:
         """Be unready at once and end later, so that a load balancer has stopped asking by then."""
-        loop = asyncio.get_running_loop()
+        loop, delay = asyncio.get_running_loop(), self.settings.drain_seconds
 
         def drain(number: int, frame: Any) -> None:
             self.draining = True
             signal.signal(number, end)  # a second signal ends it at once
-            loop.call_soon_threadsafe(
-                loop.call_later, self.settings.drain_seconds, signal.raise_signal, number
-            )
+            loop.call_soon_threadsafe(loop.call_later, delay, signal.raise_signal, number)
 
         end = signal.signal(signal.SIGTERM, drain)
 
@@ -86,9 +87,11 @@ class Service:
 
     @asynccontextmanager
     async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
-        """Load models, and watch for promotions, as long as the service runs."""
+        """Load models, then accept requests; and watch for promotions as long as that lasts."""
         watcher = threading.Thread(target=self.models.watch, name="watch", daemon=True)
         watcher.start()
+        # Without a model it accepts them too, so that it is live: what loads may wait for others.
+        await asyncio.to_thread(self.models.looked.wait, FIRST_LOAD_SECONDS)
         if self.settings.drain_seconds:
             self._drain_on_sigterm()
         yield
@@ -107,13 +110,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.get("/health/live")(service.live)
     app.get("/health/ready", responses={503: FAILURE})(service.ready)
     app.get("/metadata")(service.metadata)
-    for path, endpoint in (("/health/live", service.live), ("/health/ready", service.ready)):
-        app.head(path, include_in_schema=False)(endpoint)
     app.openapi = lambda: document(app, service.models)  # type: ignore[method-assign]
 
     @app.exception_handler(HTTPException)
-    @app.exception_handler(404)
-    @app.exception_handler(405)
     async def refuse(request: Request, error: HTTPException) -> JSONResponse:
         headers = error.headers or {}
         return failure(error.status_code, str(error.detail), request.scope["request_id"], **headers)

@@ -17,7 +17,7 @@ class Job(NamedTuple):
 
     model: FittedModel
     examples: Sequence[Any]
-    answer: asyncio.Future[Sequence[Any] | Exception]
+    answer: asyncio.Future[Sequence[Any] | BaseException]
 
 
 class Batcher:
@@ -38,6 +38,8 @@ class Batcher:
             self.running = loop.create_task(self._run())
         if isinstance(outcome := await job.answer, Exception):
             raise outcome
+        if isinstance(outcome, BaseException):  # a panic in Rust code, say, which nobody expects
+            raise RuntimeError("the model broke down") from outcome
         return outcome
 
     async def _run(self) -> None:
@@ -45,7 +47,10 @@ class Batcher:
         while self.waiting:
             jobs = self._next()
             inputs = [job.examples for job in jobs]
-            outcomes = await loop.run_in_executor(self.thread, _predict, jobs[0].model, inputs)
+            try:
+                outcomes = await loop.run_in_executor(self.thread, _predict, jobs[0].model, inputs)
+            except Exception as error:  # the system has no thread left, say
+                outcomes = [error for _ in jobs]
             for job, outcome in zip(jobs, outcomes, strict=True):
                 if not job.answer.done():  # else it was cancelled: nobody waits for it
                     job.answer.set_result(outcome)
@@ -64,13 +69,13 @@ class Batcher:
 
 def _predict(
     model: FittedModel, groups: Sequence[Sequence[Any]]
-) -> list[Sequence[Any] | Exception]:
+) -> list[Sequence[Any] | BaseException]:
     """Predict all groups at once; where that fails, one by one, so that only the bad ones fail."""
     try:
         answers = list(model.predict([example for group in groups for example in group]))
         if len(answers) != sum(map(len, groups)):
             raise ValueError("the model did not give one prediction for each example")
-    except Exception as error:
+    except BaseException as error:
         if len(groups) == 1:
             return [error]
         return [outcome for group in groups for outcome in _predict(model, [group])]

@@ -5,16 +5,18 @@ What is wrong is told by position and name of the field; the input itself is nev
 
 import asyncio
 import base64
-import textwrap
-from collections.abc import AsyncGenerator, Iterable
+import re
+from collections.abc import AsyncGenerator
 from typing import Any
 
-from fastapi import HTTPException, Request
+from fastapi import Request
 from pydantic import ValidationError
 from pydantic_core import to_json
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from ..utils.errors import UserError
 from .models import Loaded
 from .settings import Settings
 
@@ -32,14 +34,21 @@ class Receiver:
     async def receive(self, request: Request) -> bytearray:
         """Read a body, whatever length it announced; an HTTPException if it is large or slow."""
         body, deadline = bytearray(), asyncio.timeout(self.settings.body_seconds)
-        self._check_size(int(request.headers.get("content-length", "0")))
+        limit = self.settings.max_pending_bytes
+        announced = request.headers.get("content-length", "0")
+        if not re.fullmatch("[0-9]{1,20}", announced):
+            raise HTTPException(400, "Content-Length: must be a number of bytes")
+        self._check_size(int(announced))
         try:
             async with deadline:
                 async for chunk in request.stream():
                     body += chunk
                     self._check_size(len(body))
                     self.pending[deadline] = len(body)
-                    self._make_room()
+                    while len(self.pending) > 1 and sum(self.pending.values()) > limit:
+                        oldest = next(iter(self.pending))  # which is the slowest: it gives way
+                        oldest.reschedule(0)
+                        del self.pending[oldest]
         except TimeoutError:
             raise HTTPException(408, "the body came too slowly", {"Connection": "close"}) from None
         finally:
@@ -50,31 +59,27 @@ class Receiver:
         if size > self.settings.max_body_bytes:
             raise HTTPException(413, f"more than {self.settings.max_body_bytes} bytes")
 
-    def _make_room(self) -> None:
-        """Give up the oldest bodies while all together hold too much: they are the slowest."""
-        limit = self.settings.max_pending_bytes
-        while len(self.pending) > 1 and sum(self.pending.values()) > limit:
-            oldest = next(iter(self.pending))
-            oldest.reschedule(0)
-            del self.pending[oldest]
-
 
 async def decode(headers: Headers, body: bytearray, loaded: Loaded) -> tuple[list[Any], bool]:
-    """Return the examples in a body, and whether they came as a list; an HTTPException else."""
+    """Return the examples in a body, and whether they came as a list.
+
+    A UserError tells what is wrong with them; an HTTPException, that it is no such body.
+    """
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     upload = loaded.upload if kind == "multipart/form-data" else None
-    if kind != "application/json" and not upload:
-        raise HTTPException(415, "the body must be application/json, or a file where /docs says so")
+    compressed = headers.get("content-encoding", "identity").lower() != "identity"
+    if compressed or (kind != "application/json" and not upload):
+        raise HTTPException(415, "the body must be plain application/json, or a file (see /docs)")
     if upload:
         body = await read_upload(headers, body, upload)
     try:
-        if loaded.upload or len(body) > LARGE:  # a picture, say, takes long to check
+        if loaded.upload or len(body) > LARGE:  # between such bodies, others have their turn
             return await asyncio.to_thread(loaded.check, body)
         return loaded.check(body)
     except ValidationError as error:
-        raise HTTPException(422, explain(error, loaded.fields)) from None
-    except RecursionError:
-        raise HTTPException(422, "the input is nested too deeply") from None
+        raise UserError(explain(error, loaded.unknown)) from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"invalid JSON: {error}") from None
 
 
 async def read_upload(headers: Headers, body: bytearray, field: str) -> bytearray:
@@ -85,15 +90,13 @@ async def read_upload(headers: Headers, body: bytearray, field: str) -> bytearra
 
     try:
         form = await MultiPartParser(headers, stream(), max_files=1, max_fields=0).parse()
-        file = form[field]
-        if isinstance(file, str):
-            raise ValueError
+        file: Any = form[field]  # no text: the form may hold none
         return bytearray(to_json({field: base64.b64encode(await file.read()).decode()}))
     except (MultiPartException, LookupError, ValueError):
-        raise HTTPException(422, f"the form must hold one file, named {field}") from None
+        raise UserError(f"the form must hold one file, named {field}") from None
 
 
-def explain(error: ValidationError, fields: Iterable[str]) -> str:
+def explain(error: ValidationError, unknown: str) -> str:
     """Put pydantic's findings into one line, without what the client sent."""
     if error.error_count() > MAX_FINDINGS:
         return f"{error.error_count()} values are wrong; /docs shows what is expected"
@@ -101,8 +104,7 @@ def explain(error: ValidationError, fields: Iterable[str]) -> str:
     for problem in error.errors(include_url=False, include_context=False, include_input=False):
         place, text = problem["loc"], problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "unexpected_keyword_argument":
-            known = textwrap.shorten(", ".join(fields), 1000, placeholder=" ...")
-            place, text = place[:-1], f"unknown field; there is {known}"
+            place, text = place[:-1], unknown
         name = ".".join(map(str, place))
         findings.append(f"{name}: {text[:1].lower()}{text[1:]}" if name else text)
     return "; ".join(dict.fromkeys(findings))

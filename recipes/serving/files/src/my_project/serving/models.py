@@ -2,11 +2,12 @@
 
 import logging
 import math
-import re
+import textwrap
 import threading
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic_core import from_json
 
 from .. import pipeline
 from ..runs import Run
@@ -17,7 +18,6 @@ from .settings import Settings
 
 logger = logging.getLogger(__name__)
 FACTS = ("finished", "seed", "data_sha256", "model_sha256", "primary_metric")
-LIST = re.compile(rb"\s*\[")
 # Over HTTP "1.5" is no number, and a field that nobody asked for is a misspelt one.
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
@@ -34,8 +34,7 @@ class Loaded:
         self.version, self.name = self.sha256[:12], facts["workload"].title()
         self.card = {name: facts.get(name) for name in FACTS} | {"commit": facts["git"]["commit"]}
         self.card |= {"version": self.version, "run": run.folder.name, "metrics": run.metrics}
-        self.model = pipeline.load_model(run)
-        path = run.folder / "examples.jsonl"
+        self.model, path = pipeline.load_model(run), run.folder / "examples.jsonl"
         self.records = read_records(path)
         base = self.model.example_type
         predictions = self.model.predict(validate(self.records, base, path))
@@ -49,15 +48,24 @@ class Loaded:
         self.many: TypeAdapter[list[Any]] = TypeAdapter(Annotated[list[example], limits])
         # The field that a file can be sent for: the only one there is, if it holds base64.
         self.fields = self.one.json_schema()["properties"]
+        known = textwrap.shorten(", ".join(self.fields), 1000, placeholder=" ...")
+        self.unknown = f"unknown field; there is {known}"
         [name, *others] = self.fields
         encoded = not others and self.fields[name].get("contentEncoding") == "base64"
         self.upload: str | None = name if encoded else None
 
     def check(self, body: bytearray) -> tuple[list[Any], bool]:
-        """Return the examples in a body, and whether they came as a list; a ValidationError."""
-        if LIST.match(body):
-            return self.many.validate_json(body), True
-        return [self.one.validate_json(body)], False
+        """Return the examples in a body, and whether they came as a list; a ValueError.
+
+        A UserError for more fields than there are: pydantic would keep an error for each of them.
+        """
+        content = from_json(body)
+        several = isinstance(content, list)
+        for number, record in enumerate(content if several else [content]):
+            if isinstance(record, dict) and len(record) > len(self.fields):
+                raise UserError(f"{number}: {self.unknown}" if several else self.unknown)
+        examples = (self.many if several else self.one).validate_json(body)
+        return (examples if several else [examples]), several
 
 
 class Models:
@@ -67,7 +75,7 @@ class Models:
         self.settings = settings
         self.loaded: dict[str, Loaded] = {}
         self.problems: dict[str, str] = {}
-        self.stopped = threading.Event()
+        self.looked, self.stopped = threading.Event(), threading.Event()
         for name in settings.workloads:
             REFUSED.labels(name)  # there from the start, as 0
 
@@ -76,6 +84,7 @@ class Models:
         while not self.stopped.is_set():
             for name in self.settings.workloads:
                 self.refresh(name)
+            self.looked.set()
             self.stopped.wait(self.settings.poll_seconds)
 
     def refresh(self, name: str) -> None:
@@ -83,10 +92,8 @@ class Models:
         try:
             self._replace(name, pipeline.served_run(name))
             problem = ""
-        except UserError as error:
-            problem = str(error)
-        except Exception as error:  # a tracking server that is away can fail in any way
-            problem = f"{type(error).__name__}: {error}"
+        except BaseException as error:  # of any kind: a server that is away, a panic in Rust code
+            problem = str(error) if isinstance(error, UserError) else repr(error)
         if problem and problem != self.problems.get(name):
             kept = f"{self.loaded[name].version} stays" if name in self.loaded else "none is in use"
             logger.error("%s: model not loaded, %s: %s", name, kept, problem)

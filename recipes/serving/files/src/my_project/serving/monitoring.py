@@ -12,7 +12,7 @@ from typing import Any
 import prometheus_client as prometheus
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -54,8 +54,10 @@ class Monitor:
             await send(message)
 
         IN_FLIGHT.inc()
+        # HEAD is answered as GET is; the server sends no body then.
+        routed = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
-            await self.app(scope, receive, send_with_id)
+            await self.app(routed, receive, send_with_id)
         except ClientDisconnect:
             status = 499  # as nginx says: the client has gone
         except Exception:
@@ -102,5 +104,4 @@ def metrics(request: Request) -> Response:
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = prometheus.CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    content = prometheus.generate_latest(registry)
-    return Response(content, media_type=prometheus.CONTENT_TYPE_LATEST)
+    return Response(prometheus.generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -21,9 +21,8 @@ def document(app: FastAPI, models: Models) -> dict[str, Any]:
         if loaded := models.loaded.get(name):
             operation = _operation(loaded, result["components"]["schemas"])
             for path in [f"/predict/{name}", "/predict"][: 2 if number == 0 else 1]:
-                result["paths"][path] = {
-                    "post": operation | {"operationId": path[1:].replace("/", "_")}
-                }
+                named = operation | {"operationId": path[1:].replace("/", "_")}
+                result["paths"][path] = {"post": named}
     return result
 
 
@@ -35,9 +34,8 @@ def _operation(loaded: Loaded, schemas: dict[str, Any]) -> dict[str, Any]:
     answer: TypeAdapter[Any] = TypeAdapter(answer_type)
     types: list[tuple[str, Any, TypeAdapter[Any]]] = [("one", "validation", loaded.one)]
     types += [("many", "validation", loaded.many), ("answer", "serialization", answer)]
-    place = "#/components/schemas/{model}"
-    found, definitions = TypeAdapter.json_schemas(types, ref_template=place)
-    schemas |= definitions["$defs"]
+    found, shared = TypeAdapter.json_schemas(types, ref_template="#/components/schemas/{model}")
+    schemas |= shared["$defs"]
     one, many, answered = found.values()
     good = _json({"anyOf": [answered, {"type": "array", "items": answered}]})
     body = _json({"anyOf": [one, many]})
