@@ -160,7 +160,8 @@ def test_a_model_that_never_comes_does_not_keep_the_service_from_living(
 
     started = threading.Event()
     monkeypatch.setattr(pipeline, "served_run", wait)
-    monkeypatch.setattr("my_project.serving.app.FIRST_LOAD_SECONDS", 0.05)
+    limit = "my_project.serving.app.FIRST_LOAD_SECONDS"
+    monkeypatch.setattr(limit, 0.05)
     assert statuses(started, json=records[NAME][0]) == [200, 503, 503]
 
 
