@@ -39,7 +39,6 @@ ELSEWHERE = {
     ),
     "prefect server start": (f"{FLOWS}/conftest.py", "prefect_test_harness("),
     f'{INSTALL} -e ".[dask]"': (f"{FLOWS}/test_server.py", '"FLOW_DASK": "2"'),
-    "python -m my_project score FILE OUT.csv": (f"{FLOWS}/test_scoring.py", '"score", source'),
     "python -m my_project upload": (f"{MLFLOW}/test_upload.py", '"upload"]'),
     "python -m my_project tracking-ui": (f"{MLFLOW}/conftest.py", '"tracking-ui", "--port"'),
     "python -m my_project tracking-ui --port 5001": (f"{MLFLOW}/conftest.py", '"tracking-ui", '),
