@@ -27,11 +27,11 @@ ELSEWHERE = {
     "curl": ("recipes/serving/files/tests/serving/test_openapi.py", '"| curl" in line'),
     "docker compose up --build": ("tests/docker/image.py", '"build"'),
     "python -m my_project flow": (CHECKS, '"flow", workload'),
-    "python -m my_project flow --score FILE --output OUT.csv": (CHECKS, '"--score", examples'),
+    "python -m my_project flow --score FILE --output OUT.csv": (CHECKS, '"--score", str('),
     "python -m my_project flow --set seed=1": (f"{FLOWS}/test_flow.py", '["--set", '),
     "python -m my_project flow --candidate seed=0 --candidate seed=1": (
         f"{FLOWS}/test_server.py",
-        '"--candidate", "seed=0", "--candidate", "seed=1"',
+        '"--candidate", one',
     ),
     'python -m my_project flow --serve --cron "0 3 * * *"': (
         f"{FLOWS}/test_server.py",
