@@ -89,8 +89,9 @@ def metrics(run: Run) -> Iterator[Any]:
     history = run.folder / "history.jsonl"
     for line in history.read_text(encoding="utf-8").splitlines() if history.exists() else []:
         step = json.loads(line)
-        for name in step.keys() - {"step"}:
-            yield Metric(name, step[name], time, step["step"])
+        for name, value in step.items():
+            if name != "step" and isinstance(value, int | float):  # a setting may be a word
+                yield Metric(name, value, time, step["step"])
 
 
 def log_model(run: Run) -> str:

@@ -65,6 +65,14 @@ def test_mlflow_holds_all_that_the_folder_of_a_run_does(recorded: Run, client: A
         assert found == {step["step"]: step[name] for step in steps if name in step}
 
 
+def test_a_setting_that_is_a_word_is_no_metric(run: Run, client: Any) -> None:
+    lines = ['{"step": 1, "depth": 3, "kind": "sqrt", "score": 0.5}', '{"step": 2, "kind": null}']
+    (run.folder / "history.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    logged = client.get_run(tracking_upload.upload(run)).data.metrics
+    assert (logged["depth"], logged["score"]) == (3, 0.5)
+    assert "kind" not in logged
+
+
 @every_workload
 def test_a_fresh_process_loads_the_model_without_pickle(
     trained: dict[str, Run], tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
