@@ -3,7 +3,7 @@
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 WIDEST = 100
 UNBROKEN = 10_000
@@ -38,3 +38,12 @@ def table(rows: Iterable[tuple[str, str]], columns: int | None = None) -> str:
     return "\n".join(
         paragraph(f"  {name:{first}}  {text}", indent, columns).rstrip() for name, text in rows
     )
+
+
+def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Lines of cells, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

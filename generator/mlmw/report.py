@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from mlmw import layout
 from mlmw.errors import CONFLICTS, MlmwError, Refusal
 from mlmw.status import Status
 from mlmw.update import Outcome
@@ -94,18 +95,13 @@ def table(outcomes: Sequence[Outcome]) -> str:
     for one in outcomes:
         counts = (str(len(one.files) or "-"), str(len(one.conflicts) or "-"))
         rows.append((one.path, _word(one), _versions(one) or "-", *counts))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
     details = [f"{one.path}: {one.message}" for one in outcomes if one.message]
     details += [
         f"{one.path}: conflict in {conflict.path} ({conflict.kind})"
         for one in outcomes
         for conflict in one.conflicts
     ]
-    return "\n".join([*lines, *([""] if details else []), *details])
+    return "\n".join([*layout.columns(rows), *([""] if details else []), *details])
 
 
 def status_text(state: Status) -> str:

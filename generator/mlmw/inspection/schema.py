@@ -25,12 +25,12 @@ def schema(file: DataFile, table: Table, roles: Roles) -> dict[str, Any]:
         "target": roles.target.name,
         "task": roles.task,
         "positive": roles.positive,
-        "columns": [_column(column, table.rows) for column in roles.columns],
+        "columns": [_column(column) for column in roles.columns],
         "warnings": list(roles.warnings),
     }
 
 
-def _column(column: Column, rows: int) -> dict[str, Any]:
+def _column(column: Column) -> dict[str, Any]:
     profile = column.profile
     known: dict[str, Any] = {"name": profile.name, "kind": profile.kind, "role": column.role}
     if column.why:

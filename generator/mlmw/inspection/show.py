@@ -1,8 +1,9 @@
 """What was found in a file, as text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from mlmw import layout
 from mlmw.inspection.files import DELIMITERS
 
 WIDEST = 30  # characters of a name or of values
@@ -25,7 +26,7 @@ def text(schema: Mapping[str, Any]) -> str:
         f"{schema['file']}: {schema['rows']:,} rows, {len(columns)} columns ({', '.join(form)})",
         f"Target: {schema['target']}, {_task(schema)}",
         "",
-        *_table([HEADER, *map(_row, columns)]),
+        *layout.columns([HEADER, *map(_row, columns)]),
     ]
     if schema["missing_as"]:
         lines += ["", f"Read as missing: an empty cell, {', '.join(schema['missing_as'])}"]
@@ -64,11 +65,3 @@ def _values(column: Mapping[str, Any]) -> str:
 def _cut(text: str) -> str:
     plain = " ".join(text.split())
     return plain if len(plain) <= WIDEST else plain[: WIDEST - 3] + "..."
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[place]) for row in rows) for place in range(len(HEADER))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
