@@ -1,5 +1,7 @@
 """After training: the model behaves as a reader of digits should."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from my_project.utils.errors import UserError
 
 
 @pytest.fixture(scope="module")
-def model(trained: dict[str, Run]) -> Model:
+def model(trained: Mapping[str, Run]) -> Model:
     loaded = pipeline.load_model(trained["baseline"])
     assert isinstance(loaded, Model)
     return loaded

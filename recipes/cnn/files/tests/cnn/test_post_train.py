@@ -4,6 +4,7 @@ import base64
 import json
 import pickle
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ class Canary:
 
 
 @pytest.fixture(scope="module")
-def model(trained: dict[str, Run]) -> Model:
+def model(trained: Mapping[str, Run]) -> Model:
     loaded = pipeline.load_model(trained["cnn"])
     assert isinstance(loaded, Model)
     return loaded
@@ -84,7 +85,7 @@ def test_what_is_no_image_is_refused(digits: Data, image: str) -> None:
 
 @pytest.mark.parametrize("victim", ["model.safetensors", "architecture.json"])
 def test_a_pickle_is_refused_and_not_run(
-    trained: dict[str, Run], tmp_path: Path, victim: str
+    trained: Mapping[str, Run], tmp_path: Path, victim: str
 ) -> None:
     folder = shutil.copytree(trained["cnn"].model, tmp_path / "model")
     with (folder / victim).open("wb") as file:
@@ -121,7 +122,7 @@ def test_a_pickle_as_backbone_or_checkpoint_is_not_run(model: Model, tmp_path: P
     ],
 )
 def test_a_changed_architecture_is_refused(
-    trained: dict[str, Run], tmp_path: Path, change: dict[str, object]
+    trained: Mapping[str, Run], tmp_path: Path, change: dict[str, object]
 ) -> None:
     folder = shutil.copytree(trained["cnn"].model, tmp_path / "model")
     path = folder / "architecture.json"
@@ -130,7 +131,7 @@ def test_a_changed_architecture_is_refused(
         Model.load(folder)
 
 
-def test_weights_that_are_missing_are_told(trained: dict[str, Run], tmp_path: Path) -> None:
+def test_weights_that_are_missing_are_told(trained: Mapping[str, Run], tmp_path: Path) -> None:
     folder = shutil.copytree(trained["cnn"].model, tmp_path / "model")
     weights = load_file(folder / "model.safetensors")
     weights.popitem()

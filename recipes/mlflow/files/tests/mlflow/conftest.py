@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def run(project: Path, trained: dict[str, Run]) -> Run:
+def run(project: Path, trained: Mapping[str, Run]) -> Run:
     """A run of the first workload in a project of its own, with nothing in MLflow yet."""
     tracking_mlflow.make_database()
     source = trained[workloads.NAMES[0]].folder
@@ -34,7 +34,7 @@ def run(project: Path, trained: dict[str, Run]) -> Run:
 
 
 @pytest.fixture
-def recorded(run: Run, trained: dict[str, Run]) -> Run:
+def recorded(run: Run, trained: Mapping[str, Run]) -> Run:
     """The same, and MLflow has it, as training left it."""
     source = trained[workloads.NAMES[0]].folder.parent / tracking_mlflow.STORE.name
     shutil.copytree(source, tracking_mlflow.STORE, dirs_exist_ok=True)

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ def test_a_setting_that_is_a_word_is_no_metric(run: Run, client: Any) -> None:
 
 @every_workload
 def test_a_fresh_process_loads_the_model_without_pickle(
-    trained: dict[str, Run], tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    trained: Mapping[str, Run], tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained[name]
     monkeypatch.chdir(run.folder.parents[2])

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ STEPS = ["prepare data", "train", "evaluate", "gate", "promote", "flow"]
 @pytest.fixture
 def flow(
     flow_project: Path,
-    trained: dict[str, Run],
+    trained: Mapping[str, Run],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> "Flow":
@@ -80,7 +81,7 @@ def champion() -> str:
 
 
 def test_the_first_model_is_promoted_and_predicts_the_same_as_offline(
-    flow: Flow, trained: dict[str, Run]
+    flow: Flow, trained: Mapping[str, Run]
 ) -> None:
     source = trained[NAME].folder / "examples.jsonl"
     answer = flow(source=str(source), target="out.jsonl")

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -111,7 +112,7 @@ def test_two_workers_train_candidates(environment: dict[str, str], flow_project:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_flow_that_is_killed_while_it_scores_is_run_again(
-    environment: dict[str, str], flow_project: Path, trained: dict[str, Run]
+    environment: dict[str, str], flow_project: Path, trained: Mapping[str, Run]
 ) -> None:
     """What it reads is a pipe that never ends, so it is killed in the middle of its file."""
     examples = (trained[NAME].folder / "examples.jsonl").read_bytes() * (CHUNK // 2)

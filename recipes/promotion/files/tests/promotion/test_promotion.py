@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ NAME = workloads.NAMES[0]
 
 
 @pytest.fixture
-def first(project: Path, trained: dict[str, Run]) -> Run:
+def first(project: Path, trained: Mapping[str, Run]) -> Run:
     """A real run of the first workload."""
     source = trained[NAME].folder
     return Run(shutil.copytree(source, Path("experiments/runs") / source.name))

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,9 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture(scope="session")
-def server(trained: dict[str, Run], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(
+    trained: Mapping[str, Run], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     """One service for all tests that only ask: every workload, with its trained model."""
     folder = tmp_path_factory.mktemp("served")
     for run in trained.values():
@@ -112,13 +114,13 @@ def server(trained: dict[str, Run], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def records(trained: dict[str, Run]) -> dict[str, list[dict[str, Any]]]:
+def records(trained: Mapping[str, Run]) -> dict[str, list[dict[str, Any]]]:
     """The examples of each workload's run, as they go over HTTP."""
     return {name: read_records(run.folder / "examples.jsonl") for name, run in trained.items()}
 
 
 @pytest.fixture(scope="session")
-def offline(trained: dict[str, Run]) -> dict[str, list[dict[str, Any]]]:
+def offline(trained: Mapping[str, Run]) -> dict[str, list[dict[str, Any]]]:
     """What each workload's model predicts for them in this process."""
     answers = {}
     for name, run in trained.items():

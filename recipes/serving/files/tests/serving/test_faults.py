@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +51,7 @@ class Moody:
 
 
 @pytest.fixture
-def model(trained: dict[str, Run], monkeypatch: pytest.MonkeyPatch) -> Moody:
+def model(trained: Mapping[str, Run], monkeypatch: pytest.MonkeyPatch) -> Moody:
     moody = Moody(trained[NAME])
     monkeypatch.setattr(pipeline, "served_run", lambda name: trained[name])
     monkeypatch.setattr(pipeline, "load_model", lambda run: moody)

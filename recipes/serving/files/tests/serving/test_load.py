@@ -8,7 +8,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -33,7 +33,7 @@ Records = dict[str, list[dict[str, Any]]]
 
 
 @pytest.fixture
-def folder(project: Path, trained: dict[str, Run]) -> Path:
+def folder(project: Path, trained: Mapping[str, Run]) -> Path:
     source = trained[NAME].folder
     shutil.copytree(source, project / "experiments/runs" / source.name)
     return project

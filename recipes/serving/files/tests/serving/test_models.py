@@ -5,7 +5,7 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ Records = dict[str, list[dict[str, Any]]]
 
 
 @pytest.fixture
-def first(project: Path, trained: dict[str, Run]) -> Run:
+def first(project: Path, trained: Mapping[str, Run]) -> Run:
     """A real run of the first workload."""
     source = trained[NAME].folder
     return Run(shutil.copytree(source, Path("experiments/runs") / source.name))

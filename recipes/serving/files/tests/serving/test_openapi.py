@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,7 @@ def test_the_request_in_the_readme_works_as_pasted(server: "Server", offline: Re
 
 
 def test_metadata_tell_where_each_model_comes_from(
-    server: "Server", trained: dict[str, Run]
+    server: "Server", trained: Mapping[str, Run]
 ) -> None:
     cards = server.client.get("/metadata").json()
     assert set(cards) == set(workloads.NAMES)

@@ -4,7 +4,7 @@ import http.client
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -73,7 +73,7 @@ def check_refusal(response: httpx.Response, *statuses: int) -> None:
 
 @every_workload
 def test_an_answer_is_the_offline_prediction(
-    server: "Server", trained: dict[str, Run], records: Records, offline: Records, name: str
+    server: "Server", trained: Mapping[str, Run], records: Records, offline: Records, name: str
 ) -> None:
     version = trained[name].metadata["model_sha256"][:12]
     for record, wanted in zip(records[name], offline[name], strict=True):
@@ -86,7 +86,7 @@ def test_an_answer_is_the_offline_prediction(
 
 
 def test_the_first_workload_needs_no_name(
-    server: "Server", trained: dict[str, Run], records: Records, offline: Records
+    server: "Server", trained: Mapping[str, Run], records: Records, offline: Records
 ) -> None:
     answer = server.client.post("/predict", json=records[FIRST][0]).json()
     check_answer(answer, offline[FIRST][0], trained[FIRST].metadata["model_sha256"][:12])

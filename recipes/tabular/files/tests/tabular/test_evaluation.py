@@ -1,6 +1,7 @@
 """Evaluation: the model beats the baseline by far, and the numbers are what they are called."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def figures(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_floor(trained: dict[str, Run]) -> None:
+def test_the_floor(trained: Mapping[str, Run]) -> None:
     found = trained["tabular"].metrics
     assert found["test"]["roc_auc"] >= 0.98
     assert found["test"]["recall"] >= 0.93
@@ -53,7 +54,7 @@ def test_the_floor(trained: dict[str, Run]) -> None:
         assert found["test"][name] < found["baseline"][name] / 2
 
 
-def test_the_settings_are_on_record(trained: dict[str, Run]) -> None:
+def test_the_settings_are_on_record(trained: Mapping[str, Run]) -> None:
     run = trained["tabular"]
     lines = (run.folder / "history.jsonl").read_text().splitlines()
     best = max(map(json.loads, lines), key=lambda step: float(step["roc_auc"]))
@@ -61,7 +62,7 @@ def test_the_settings_are_on_record(trained: dict[str, Run]) -> None:
     assert settings["C"] == best["model__C"]
 
 
-def test_intervals_hold_the_estimate(trained: dict[str, Run]) -> None:
+def test_intervals_hold_the_estimate(trained: Mapping[str, Run]) -> None:
     found = trained["tabular"].metrics
     assert found["test"].keys() - found["intervals"].keys() <= {"threshold", "recall"}
     for name, (low, high) in found["intervals"].items():

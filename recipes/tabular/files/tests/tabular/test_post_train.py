@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
@@ -27,7 +28,7 @@ from my_project.utils.records import read_records, validate
 
 
 @pytest.fixture
-def tumours(trained: dict[str, Run]) -> tuple[Any, list[Any]]:
+def tumours(trained: Mapping[str, Run]) -> tuple[Any, list[Any]]:
     """Return the model of the default configuration, and rows of the test part."""
     model, data = pipeline.load_model(trained["tabular"]), prepare(Config())
     records = data.xy(data.test)[0].to_dict("records")

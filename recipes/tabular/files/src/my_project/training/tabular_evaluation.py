@@ -25,7 +25,8 @@ CURVES: dict[str, Any] = {
 def measure(model: Model, data: Data) -> dict[str, float]:
     """Return the metrics on test data."""
     features, target = data.xy(data.test)
-    return _metrics(model, data.config, target.to_numpy(), model.outputs(features))
+    once = np.ones(len(target), dtype=int)
+    return _metrics(model, data.config, target.to_numpy(), model.outputs(features), once)
 
 
 def intervals(model: Model, data: Data) -> dict[str, list[float]]:
@@ -37,41 +38,63 @@ def intervals(model: Model, data: Data) -> dict[str, list[float]]:
     features, target = data.xy(data.test)
     truth, outputs = target.to_numpy(), model.outputs(features)
     unit = data.config.group or data.config.time or data.test.index
-    units = list(data.test.groupby(unit).indices.values())
-    generator, draws = np.random.default_rng(data.config.seed), []
-    for _ in range(DRAWS if len(units) >= 10 else 0):
-        rows = np.concatenate([units[k] for k in generator.integers(len(units), size=len(units))])
-        if len(np.unique(truth[rows])) >= max(2, len(data.classes)):
-            draws.append(_metrics(model, data.config, truth[rows], outputs[rows]))
+    units = data.test.groupby(unit).ngroup().to_numpy()
+    count, draws = units.max() + 1, []
+    generator = np.random.default_rng(data.config.seed)
+    for _ in range(DRAWS if count >= 10 else 0):
+        times = np.bincount(generator.integers(count, size=count), minlength=count)[units]
+        if len(np.unique(truth[times > 0])) >= max(2, len(data.classes)):
+            draws.append(_metrics(model, data.config, truth, outputs, times))
     bounds = pd.DataFrame(draws).quantile([0.025, 0.975]).to_dict("list")
     return {str(name): pair for name, pair in bounds.items() if pair[0] < pair[1]}
 
 
-def _metrics(model: Model, config: Config, truth: Any, outputs: Any) -> dict[str, float]:
-    """Return the metrics of outputs (n, classes) or (n,); of many classes the mean, one vs rest."""
+def _metrics(
+    model: Model, config: Config, truth: Any, outputs: Any, times: Any
+) -> dict[str, float]:
+    """Return the metrics of outputs (n, classes) or (n,), each row counted so many `times` (n,).
+
+    Of many classes the mean, one against the rest.
+    """
     count = len(model.classes)
     if not count:
         return {
-            "r2": float(metrics.r2_score(truth, outputs)),
-            "mae": float(metrics.mean_absolute_error(truth, outputs)),
-            "rmse": float(metrics.root_mean_squared_error(truth, outputs)),
+            "r2": float(metrics.r2_score(truth, outputs, sample_weight=times)),
+            "mae": float(metrics.mean_absolute_error(truth, outputs, sample_weight=times)),
+            "rmse": float(metrics.root_mean_squared_error(truth, outputs, sample_weight=times)),
         }
     decided = model.decide(outputs)
-    labels, scores = (truth, outputs[:, 1]) if count == 2 else (np.eye(count)[truth], outputs)
-    table = np.bincount(count * truth + decided, minlength=count**2).reshape(count, count)
+    table = np.bincount(count * truth + decided, times, count**2).reshape(count, count)
     hits, actual = table.diagonal(), table.sum(axis=1)
+    wanted = range(count)[count == 2 :]  # of two classes the positive one
+    areas = np.mean([_areas(truth == k, outputs[:, k], times) for k in wanted], axis=0)
+    distances = ((outputs - np.eye(count)[truth]) ** 2).sum(axis=1)
     found = {
-        "roc_auc": metrics.roc_auc_score(labels, scores),
-        "pr_auc": metrics.average_precision_score(labels, scores),
+        "roc_auc": areas[0],
+        "pr_auc": areas[1],
         "balanced_accuracy": (hits / actual).mean(),
         "f1": (2 * hits / (actual + table.sum(axis=0)))[-1 if count == 2 else slice(None)].mean(),
-        "brier": ((outputs - np.eye(count)[truth]) ** 2).sum(axis=1).mean() / 2,
+        "brier": np.average(distances, weights=times) / 2,
     }
     if count == 2:
         costs = config.false_negative_cost * table[1, 0] + config.false_positive_cost * table[0, 1]
-        found |= {"recall": hits[1] / actual[1], "cost_per_row": costs / len(truth)}
+        found |= {"recall": hits[1] / actual[1], "cost_per_row": costs / times.sum()}
         found["threshold"] = model.threshold
     return {name: float(value) for name, value in found.items()}
+
+
+def _areas(positive: Any, scores: Any, times: Any) -> tuple[float, float]:
+    """Return the area under the ROC curve and the average precision, rows counted as above.
+
+    As scikit-learn's functions give them (a test compares), in a twentieth of their time: the
+    bootstrap asks a thousand times, and most of theirs goes into checks of the same input.
+    """
+    steps = np.unique(-scores, return_inverse=True)[1]  # of the threshold, from the highest down
+    hits = np.bincount(steps, times * positive).cumsum()
+    alarms = np.bincount(steps, times * ~positive).cumsum()
+    roc = np.trapezoid([0, *hits], [0, *alarms]) / (hits[-1] * alarms[-1])
+    precision = hits / np.maximum(hits + alarms, 1)
+    return float(roc), float(np.diff(hits, prepend=0) @ precision / hits[-1])
 
 
 def draw(model: Model, data: Data, folder: Path) -> None:
