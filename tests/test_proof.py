@@ -8,11 +8,12 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from projects import ARTEFACTS, PACKAGE, ROOT, Project, choices
-from proof.environment import Packages
+from proof.environment import Packages, site_packages
 from proof.evidence import Evidence, Subject, gather
 from proof.modules import modules
 
@@ -167,14 +168,20 @@ def test_evidence_holds_while_all_that_was_read_is_the_same(
     changed: dict[str, str], holds: bool
 ) -> None:
     proof = evidence(subject(**PROVED))
-    assert proof.holds_for(subject(**(PROVED | changed))) is holds
+    assert proof.holds_for(subject(**(PROVED | changed)), []) is holds
 
 
 @pytest.mark.parametrize(("packages", "holds"), [({"a==2"}, False), ({"a==1", "b==1"}, True)])
 def test_evidence_holds_for_the_same_packages_only(packages: set[str], holds: bool) -> None:
     before = subject(**PROVED)
     after = Subject("two", Path(), Path(), before.files, frozenset(packages))
-    assert evidence(before).holds_for(after) is holds
+    assert evidence(before).holds_for(after, []) is holds
+
+
+def test_evidence_holds_for_what_was_asked_only() -> None:
+    proof = replace(evidence(subject(**PROVED)), asked=["train", "report"])
+    assert proof.holds_for(subject(**PROVED), ("train", "report"))
+    assert not proof.holds_for(subject(**PROVED), ("train", "report", "promote"))
 
 
 SOURCES = {
@@ -232,9 +239,22 @@ def test_a_source_counts_where_it_is_run(tmp_path: Path, lines: str, read: set[s
     content = {path: text.encode() for path, text in SOURCES.items()}
     python = root / ".venv" / "bin" / "python"
     subject = Subject("one", root, python, content, frozenset())
-    found = gather("check", subject, 1.0, traces, [], packages)
+    found = gather("check", [], subject, 1.0, traces, [], packages)
     assert found
     assert {*found.files, *(f"{folder}/" for folder in found.listings)} == read
+
+
+def test_a_package_counts_where_more_is_read_than_its_description(tmp_path: Path) -> None:
+    packages, python = Packages(EVERYTHING.python), tmp_path / ".venv" / "bin" / "python"
+    described = packages.by_name["pandas"].version
+    read = ["numpy/__init__.py", f"pandas-{described}.dist-info/METADATA"]
+    lines = [f"file\t{site_packages(python).joinpath(path)}\n" for path in read]
+    (tmp_path / "traces").mkdir()
+    (tmp_path / "traces" / "1").write_text("".join(lines), encoding="utf-8")
+    one = Subject("one", tmp_path, python, {}, frozenset())
+    found = gather("check", [], one, 1.0, tmp_path / "traces", [], packages)
+    assert found
+    assert found.packages == packages.versions(["numpy"])
 
 
 def test_a_process_that_was_not_followed_leaves_no_evidence(tmp_path: Path) -> None:
@@ -242,4 +262,4 @@ def test_a_process_that_was_not_followed_leaves_no_evidence(tmp_path: Path) -> N
     traces.mkdir()
     (traces / "1").write_text("blind\tpython\n", encoding="utf-8")
     packages = Packages(EVERYTHING.python)
-    assert gather("check", subject(**PROVED), 1.0, traces, [], packages) is None
+    assert gather("check", [], subject(**PROVED), 1.0, traces, [], packages) is None

@@ -28,10 +28,12 @@ from proof.evidence import Subject
 from proof.modules import files, modules
 
 IMPORT_ALL = f"""
-import importlib, pkgutil, {PACKAGE} as package
+import importlib, pkgutil, sys, {PACKAGE} as package
 for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
     if not module.name.endswith("__main__"):
         importlib.import_module(module.name)
+sys.argv[1:] = ["--help"]
+package.cli.run()
 """
 VALIDATE_NOTEBOOKS = """
 import pathlib, nbformat
@@ -156,8 +158,12 @@ def types(place: Workplace) -> None:
 
 
 def imports(place: Workplace) -> None:
-    """Each module can be imported, so each import is declared."""
-    place.run("-c", IMPORT_ALL)
+    """Each module can be imported, so each import is declared; the help has each command."""
+    printed = place.run("-c", IMPORT_ALL)
+    if missing := [
+        one for one in place.project.commands if not re.search(rf"^ +{one} ", printed, re.M)
+    ]:
+        raise Failed(f"the help lacks {missing}:\n{printed}")
 
 
 def train(place: Workplace, copy: Path, workload: str) -> Path:
@@ -165,15 +171,22 @@ def train(place: Workplace, copy: Path, workload: str) -> Path:
     return copy / place.run("-m", PACKAGE, "train", workload, cwd=copy).splitlines()[-1]
 
 
+def shown(project: Project) -> list[str]:
+    """The commands that a project's README shows, but those that are listed as run elsewhere."""
+    readme, makefile = (
+        (project.folder / name).read_text(encoding="utf-8") for name in ("README.md", "Makefile")
+    )
+    return [one for one in commands(readme, makefile) if one not in ELSEWHERE]
+
+
 def use(place: Workplace) -> None:
     """Run what the README shows; each workload beats its baseline and can be asked."""
     copy = place.copy()
-    for command in commands(place.read("README.md"), place.read("Makefile")):
-        if command not in ELSEWHERE:
-            words = shlex.split(command.replace("my_project", PACKAGE))
-            run = max(copy.glob(f"experiments/runs/{place.project.workloads[0]}-*"), default=copy)
-            files = {"FILE": str(run / "examples.jsonl"), "RUN": str(run)}
-            place.run(*(files.get(word, word) for word in words[1:]), cwd=copy)
+    for command in shown(place.project):
+        words = shlex.split(command.replace("my_project", PACKAGE))
+        run = max(copy.glob(f"experiments/runs/{place.project.workloads[0]}-*"), default=copy)
+        files = {"FILE": str(run / "examples.jsonl"), "RUN": str(run)}
+        place.run(*(files.get(word, word) for word in words[1:]), cwd=copy)
     for workload in place.project.workloads:
         [run] = copy.glob(f"experiments/runs/{workload}-*")
         metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
@@ -283,23 +296,28 @@ def pytest(place: Workplace, *arguments: str) -> None:
 
 @dataclass(frozen=True)
 class Check:
-    """A check by name; with `parts` it judges each of them by itself, else it is traced."""
+    """A check by name; with `parts` it judges each of them by itself, else it is traced.
+
+    `asked` is what it does where that depends on the project by more than the files it reads.
+    """
 
     name: str
     run: Callable[[Workplace], None]
+    asked: tuple[str, ...] = ()
     parts: Callable[[Subject, Packages], set[str]] | None = None
 
 
 def checks(project: Project, full: bool) -> list[Check]:
     """The checks of a project; with `full`, and in one with each layer, its tests run together."""
     found = [
-        Check("style", style, partial(files, tool="ruff")),
-        Check("types", types, partial(modules, tool="mypy")),
-        Check("imports", imports, partial(modules, tool="pytest")),
-        Check("use", use),
+        Check("style", style, parts=partial(files, tool="ruff")),
+        Check("types", types, parts=partial(modules, tool="mypy")),
+        Check("imports", imports, parts=partial(modules, tool="pytest")),
+        Check("use", use, tuple(shown(project))),
     ]
     own = {"flow": flow, "serve": serve}
-    found += [Check(name, own[name]) for name in own if name in project.commands]
+    way = ("flow",) if "flow" in project.commands else ("train",)
+    found += [Check(name, own[name], way) for name in own if name in project.commands]
     of_layers = {layer.name for layer in layers(choices()) if layer.kind != "workload"}
     if full or set(project.recipes) == of_layers.intersection(choices()):
         return [*found, Check("tests", everything)]

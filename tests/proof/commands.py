@@ -23,6 +23,7 @@ ELSEWHERE = {
     "python -m ruff check .": (CHECKS, '"ruff", "check"'),
     "python -m ruff format --check .": (CHECKS, '"ruff", "format", "--check"'),
     "python -m mypy": (CHECKS, '"mypy"'),
+    "python -m my_project --help": (CHECKS, '["--help"]'),
     "python -m my_project serve": (CHECKS, '"serve", "--port", "0"'),
     "curl": ("recipes/serving/files/tests/serving/test_openapi.py", '"| curl" in line'),
     "docker compose up --build": ("tests/docker/image.py", '"build"'),

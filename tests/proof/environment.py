@@ -26,6 +26,7 @@ from projects import Project
 from proof import trace
 
 TRACE = Path(trace.__file__)
+UV = uv.find_uv_bin()  # now, as Python's own table of paths is not made for several threads
 
 
 def tool_environment() -> dict[str, str]:
@@ -34,8 +35,7 @@ def tool_environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     if "PIP_FIND_LINKS" in kept:  # uv looks for packages where pip was told to look
         kept.setdefault("UV_FIND_LINKS", kept["PIP_FIND_LINKS"])
-    uv_folder = os.path.dirname(uv.find_uv_bin())
-    return kept | {"PATH": os.pathsep.join([uv_folder, kept.get("PATH", "")])}
+    return kept | {"PATH": os.pathsep.join([os.path.dirname(UV), kept.get("PATH", "")])}
 
 
 def site_packages(python: Path) -> Path:
@@ -197,7 +197,7 @@ def copy_script(source: Path, place: Path, python: Path) -> None:
 
 def install_itself(project: Project) -> None:
     """Install the project as its own set-up does, for editing and without dependencies."""
-    uv_pip = [uv.find_uv_bin(), "pip", "install", "--quiet", "--python", str(project.python)]
+    uv_pip = [UV, "pip", "install", "--quiet", "--python", str(project.python)]
     command = [*uv_pip, "--no-deps", "-e", "."]
     subprocess.run(command, cwd=project.folder, env=tool_environment(), check=True)
 

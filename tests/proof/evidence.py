@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -74,16 +74,18 @@ class Evidence:
     check: str
     label: str
     seconds: float
+    asked: list[str] = field(default_factory=list)
     files: dict[str, str | None] = field(default_factory=dict)
     listings: dict[str, list[str]] = field(default_factory=dict)
     modules: dict[str, bool] = field(default_factory=dict)
     packages: list[str] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)  # what else has passed, each by itself
 
-    def holds_for(self, subject: Subject) -> bool:
-        """Whether a run in `subject` would read the same."""
+    def holds_for(self, subject: Subject, asked: Sequence[str]) -> bool:
+        """Whether a run in `subject`, asked to do this, would do and read the same."""
         return (
-            subject.packages.issuperset(self.packages)
+            self.asked == list(asked)
+            and subject.packages.issuperset(self.packages)
             and all(subject.hash(path) == found for path, found in self.files.items())
             and all(subject.listing(path) == names for path, names in self.listings.items())
             and all(bool(subject.source(name)) == there for name, there in self.modules.items())
@@ -92,6 +94,7 @@ class Evidence:
 
 def gather(
     check: str,
+    asked: Sequence[str],
     subject: Subject,
     seconds: float,
     traces: Path,
@@ -104,6 +107,7 @@ def gather(
 
     Args:
         check: its name.
+        asked: what it was to do, where that is not the same in every project.
         subject: the project in which it passed.
         seconds: how long it took.
         traces: the folder of the trace's files.
@@ -124,8 +128,9 @@ def gather(
     for kind, text in lines:
         inside = _below(text, [site_packages(subject.python)])
         if inside is not None:
-            owner = owners.get(_source(inside))
-            used |= {owner} if owner else set()
+            if ".dist-info" not in inside:  # what it says of itself: read of all, used of few
+                owner = owners.get(_source(inside))
+                used |= {owner} if owner else set()
             continue
         path = _below(_origin(text, origins), roots)
         if path is None or OWN & set(Path(_source(path)).parts):
@@ -141,6 +146,7 @@ def gather(
         check=check,
         label=subject.label,
         seconds=round(seconds, 2),
+        asked=list(asked),
         files={path: subject.hash(path) for path in sorted(files)},
         listings={path: subject.listing(path) for path in sorted(listings)},
         modules={name: bool(subject.source(name)) for name in sorted(modules)},
@@ -192,9 +198,10 @@ class Store:
             found = Evidence(**json.loads(path.read_text(encoding="utf-8")))
             self.known.setdefault(found.check, []).append(found)
 
-    def find(self, check: str, subject: Subject) -> list[Evidence]:
+    def find(self, check: str, asked: Sequence[str], subject: Subject) -> list[Evidence]:
         """Evidence that a check would pass in a project; none where it must be run."""
-        return [one for one in self.known.get(check, []) if one.holds_for(subject)][:1]
+        known = self.known.get(check, [])
+        return [one for one in known if one.holds_for(subject, asked)][:1]
 
     def cover(self, check: str, parts: set[str]) -> list[Evidence]:
         """Evidence for each part of a project; none where one of them is not proved."""

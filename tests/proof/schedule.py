@@ -46,8 +46,8 @@ class Result:
 
 def run(job: Job, store: Store, cached: bool) -> Result:
     """Run one check, unless evidence makes that needless; keep new evidence."""
-    name, parts = job.check.name, job.parts()
-    held = store.cover(name, parts) if parts else store.find(name, job.subject)
+    name, asked, parts = job.check.name, job.check.asked, job.parts()
+    held = store.cover(name, parts) if parts else store.find(name, asked, job.subject)
     if cached and held:
         return Result(job, 0.0, held, ran=False)
     began = time.perf_counter()
@@ -62,7 +62,8 @@ def run(job: Job, store: Store, cached: bool) -> Result:
                 name, job.project.label, round(seconds, 2), parts=sorted(parts)
             )
         else:
-            evidence = gather(name, job.subject, seconds, place.traces, place.copies, job.packages)
+            told = (place.traces, place.copies, job.packages)
+            evidence = gather(name, asked, job.subject, seconds, *told)
     if cached and evidence:
         store.add(evidence)
     return Result(job, seconds, [evidence] if evidence else [])
