@@ -4,6 +4,7 @@ Copier is imported here only, and inside the function: that takes longer than al
 """
 
 import contextlib
+import functools
 import gc
 import warnings
 from collections.abc import Iterator, Mapping
@@ -35,7 +36,7 @@ def render(
         import copier
         from copier.errors import DirtyLocalWarning, ShallowCloneWarning
 
-        with warnings.catch_warnings(), _without_needless_git(root):
+        with warnings.catch_warnings(), _without_needless_git(root), _compiled_once():
             warnings.simplefilter("ignore", DirtyLocalWarning)
             warnings.simplefilter("ignore", ShallowCloneWarning)
             worker = copier.run_copy(
@@ -68,3 +69,26 @@ def _without_needless_git(root: Path) -> Iterator[None]:
 
     with local.env(PATH=""):
         yield
+
+
+@contextlib.contextmanager
+def _compiled_once() -> Iterator[None]:
+    """Let Jinja compile each text once.
+
+    Copier renders every part of the path of every file as a text of its own, and most files are in
+    few folders.
+    """
+    from jinja2 import Environment
+
+    original = Environment.from_string
+    compiled = functools.cache(original)
+
+    def from_string(environment: Environment, source: str) -> Any:
+        environment.preprocess(source)  # by which Copier's own tag is told of each new text
+        return compiled(environment, source)
+
+    Environment.from_string = from_string  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    finally:
+        Environment.from_string = original  # type: ignore[method-assign]
