@@ -3,6 +3,7 @@
 Each command imports what it needs when it runs, so that the help comes at once.
 """
 
+import functools
 import gc
 import os
 import sys
@@ -205,12 +206,13 @@ cli_projects.register(app)
 cli_data.register(app)
 
 
+_command = functools.cache(typer.main.get_command)  # many command lines may run in one process
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; whatever fails is told in one line."""
     try:
-        code = typer.main.get_command(app).main(
-            list(arguments), prog_name="mlmw", standalone_mode=False
-        )
+        code = _command(app).main(list(arguments), prog_name="mlmw", standalone_mode=False)
     except MlmwError as error:
         return _fail(str(error), error.exit_code)
     except TyperException as error:  # a usage error, told in Typer's words

@@ -50,9 +50,8 @@ def copy(project: Project) -> Path:
     index = folder(project) / f"index{project.label}"
     index.with_name(f"{index.name}.lock").unlink(missing_ok=True)  # left by a killed git
     index.unlink(missing_ok=True)
-    current = _current(project)
-    if current.exists():
-        index.write_bytes(current.read_bytes())
+    if project.index.exists():
+        index.write_bytes(project.index.read_bytes())
     return index
 
 
@@ -80,8 +79,7 @@ def in_place_of(path: str, paths: Collection[str], folders: Collection[str]) -> 
 
 def put(project: Project, index: Path, changed: Mapping[str, Entry | None]) -> None:
     """Change entries."""
-    zero = "0" * len(project.text("rev-parse", "HEAD"))
-    lines = index_lines(changed, zero, project.prefix)
+    lines = index_lines(changed, project.no_object, project.prefix)
     project.git("update-index", "-z", "--index-info", data=lines, index=index)
 
 
@@ -99,11 +97,7 @@ def install(project: Project, index: Path, conflicts: Iterable[Stage] = ()) -> N
     """Let the copy take the place of the index."""
     project.git("update-index", "-q", "--unmerged", "--refresh", index=index)
     add_stages(project, index, conflicts)
-    index.replace(_current(project))
-
-
-def _current(project: Project) -> Path:
-    return project.top / project.text("rev-parse", "--git-path", "index")
+    index.replace(project.index)
 
 
 def _held(lock: Path) -> Locked:
@@ -115,5 +109,4 @@ def _mark(project: Project) -> str:
 
 
 def _lock(project: Project) -> Path:
-    current = _current(project)
-    return current.with_name(f"{current.name}.lock")
+    return project.index.with_name(f"{project.index.name}.lock")

@@ -68,9 +68,10 @@ def keep(project: Project, journal: Journal, site: Site, also: Iterable[Stage]) 
     return [point(project, "kept", kept), *site.beside]
 
 
-def unknown_stages(project: Project, journal: Journal) -> list[Stage]:
+def unknown_stages(
+    project: Project, journal: Journal, ours: Mapping[str, Entry], result: Mapping[str, Entry]
+) -> list[Stage]:
     """What is staged where an update's files are, and is neither from before nor of its making."""
-    ours, result = journal.trees(project)
     return [
         one
         for one in stages(project, {*difference(ours, result), *journal.unmerged})
@@ -89,8 +90,7 @@ def _tree(project: Project, commit: str, files: Mapping[str, Entry]) -> str:
     for path in (place, place.with_name(f"{place.name}.lock")):
         path.unlink(missing_ok=True)
     project.git("read-tree", commit, index=place)
-    zero = "0" * len(project.text("rev-parse", "HEAD"))
-    lines = index_lines(files, zero, project.prefix)
+    lines = index_lines(files, project.no_object, project.prefix)
     project.git("update-index", "--replace", "-z", "--index-info", data=lines, index=place)
     tree = os.fsdecode(project.git("write-tree", index=place)).strip()
     place.unlink()

@@ -35,6 +35,16 @@ class Project:
             name = f"{name[:60]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
         return f"-{name}" if name else ""
 
+    @cached_property
+    def index(self) -> Path:
+        """The index of this working tree."""
+        return self.top / self.text("rev-parse", "--git-path", "index")
+
+    @cached_property
+    def no_object(self) -> str:
+        """What git writes where there is none: a name of zeros, as long as those of objects."""
+        return "0" * len(self.text("rev-parse", "HEAD"))
+
     @property
     def after(self) -> str:
         """The reference that keeps an update's result until the next one in this working tree."""

@@ -83,7 +83,8 @@ def finish(project: Project, journal: Journal) -> list[str]:
         replaced = changed.keys() - set(journal.adopted)
         shop = workshop.enter(project, journal)
         site = Site(project.folder, shop / "attic")
-        _check_known(project, journal, site, replaced)
+        unknown = [one.path for one in unknown_stages(project, journal, old, new)]
+        _check_known(project, journal, site, replaced, unknown)
         index = git_index.copy(project)
         git_index.put(project, index, changed)
         staged = _stage(project, shop, index, [path for path in replaced if changed[path]])
@@ -124,7 +125,7 @@ def _restore(project: Project, journal: Journal, by_force: bool) -> list[str]:
         back = {path: old.get(path) for path in {*difference(old, new), *journal.unmerged}}
         shop = workshop.enter(project, journal)
         site = Site(project.folder, shop / "attic")
-        unknown = unknown_stages(project, journal)
+        unknown = unknown_stages(project, journal, old, new)
         index = git_index.copy(project)
         git_index.put(project, index, back)
         replaced = back.keys() - set(journal.adopted)
@@ -155,9 +156,11 @@ def _restore(project: Project, journal: Journal, by_force: bool) -> list[str]:
     return kept
 
 
-def _check_known(project: Project, journal: Journal, site: Site, paths: Iterable[str]) -> None:
+def _check_known(
+    project: Project, journal: Journal, site: Site, paths: Iterable[str], staged: Iterable[str]
+) -> None:
     """Raise `Changed` where there is something of the owner's that the merge does not know."""
-    changed = {one.path for one in unknown_stages(project, journal)}
+    changed = set(staged)
     if project.text("rev-parse", "HEAD") != journal.head:
         changed.add("HEAD")
     for path in paths:
