@@ -3,6 +3,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import compiled
 import pytest
 import releases
 from releases import Releases
@@ -10,6 +11,7 @@ from releases import Releases
 from mlmw import cli
 from mlmw.template import template_root
 
+compiled.keep()
 SCREENS = Path(__file__).parent / "screens"
 
 
@@ -42,6 +44,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COPIER_SETTINGS_PATH", str(settings))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    (tmp_path / "gitconfig").write_text("[init]\ntemplateDir =\n")  # no samples of hooks
     monkeypatch.delenv("EMAIL", raising=False)
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path / "home"))

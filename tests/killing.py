@@ -6,6 +6,7 @@ disk is what is there at that moment: so one run that is copied at each point sh
 every kill. `run` really kills, which the tests do at some points to see that it is the same.
 """
 
+import importlib
 import os
 import shutil
 import signal
@@ -16,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from mlmw import cli
+
+for _name in ("copier", "filelock", "yaml", "mlmw.conclude", "mlmw.render", "mlmw.report"):
+    importlib.import_module(_name)  # once, before the forks, not in each of them
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 CHANGES = {
@@ -47,21 +51,29 @@ def run(
     return _fork(arguments, folder, at or kill)[0]
 
 
-def record(arguments: Sequence[str], folder: Path, copies: Path) -> tuple[int | None, list[Killed]]:
+def record(
+    arguments: Sequence[str], folder: Path, copies: Path, stride: int = 1
+) -> tuple[int | None, list[Killed]]:
     """Run a command line and copy the folder, wherever it has changed, at each of its points.
 
-    Returns the exit code and the copies in order; the last one is how the command left it.
+    With a stride only every so many changes are copied, besides the last one. Returns the exit code
+    and the copies in order; the last one is how the command left it.
     """
     last: list[object] = []
+    changes = 0
 
-    def copy(number: int) -> None:
+    def copy(number: int, always: bool = False) -> None:
+        nonlocal changes
         now = sorted(_signs(folder))
         if now != last:
             last[:] = now
+            changes += 1
+            if (changes - 1) % stride and not always:
+                return
             shutil.copytree(folder, copies / str(number), symlinks=True, copy_function=_copy)
 
     code, events = _fork(arguments, folder, copy)
-    copy(len(events) + 1)
+    copy(len(events) + 1, always=True)
     starts = sorted(int(path.name) for path in copies.iterdir())
     ends = [*starts[1:], len(events) + 2]
     return code, [

@@ -28,6 +28,20 @@ def commit(folder: Path, message: str = "My work") -> None:
     git(folder, "commit", "--quiet", "--allow-empty", "--no-verify", "--message", message)
 
 
+def copy_project(project: Path, place: Path) -> Path:
+    """A copy of a project, of which git knows the files, unless its index is locked."""
+    shutil.copytree(project, place, symlinks=True)
+    command = ["git", "update-index", "-q", "--unmerged", "--refresh"]
+    subprocess.run(command, cwd=place, check=False, capture_output=True)
+    return place
+
+
+def pack(project: Path) -> Path:
+    """Leave few files in a repository that will be copied many times."""
+    git(project, "repack", "-a", "-d", "-q")
+    return project
+
+
 def append(path: Path, text: str) -> None:
     """Add text at the end of a file that must exist."""
     path.write_bytes(path.read_bytes() + text.encode())
@@ -82,7 +96,7 @@ class Releases:
         self.place = folder / "template"
         for repository in (self.all, self.place):
             repository.mkdir(parents=True)
-            git(repository, "init", "--quiet", "--initial-branch=main")
+            git(repository, "init", "--quiet", "--initial-branch=main", "--template=")
             git(repository, "config", "core.autocrlf", "false")
 
     def add(self, tag: str, change: Change) -> None:
@@ -95,7 +109,14 @@ class Releases:
         """Let the repository that projects know have this release, and those before it."""
         tags = git(self.all, "tag", "--merged", tag).split()
         wanted = [f"+refs/tags/{name}:refs/tags/{name}" for name in tags]
-        git(self.place, "fetch", "--quiet", str(self.all), *wanted)
+        git(self.place, "fetch", "--quiet", "--no-tags", str(self.all), *wanted)
+        git(self.place, "reset", "--quiet", "--hard", tag)
+
+    def rewind(self, tag: str) -> None:
+        """Let that repository have this release as the newest one again."""
+        newer = [name for name in git(self.place, "tag", "--contains", tag).split() if name != tag]
+        if newer:
+            git(self.place, "tag", "--delete", *newer)
         git(self.place, "reset", "--quiet", "--hard", tag)
 
     def copy(self, folder: Path) -> "Releases":
@@ -103,7 +124,7 @@ class Releases:
         other = object.__new__(Releases)
         other.all, other.place = self.all, folder / "template"
         other.place.mkdir(parents=True)
-        git(other.place, "init", "--quiet", "--initial-branch=main")
+        git(other.place, "init", "--quiet", "--initial-branch=main", "--template=")
         git(other.place, "config", "core.autocrlf", "false")
         return other
 

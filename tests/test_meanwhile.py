@@ -8,12 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import copier  # noqa: F401  imported once, before the forks
 import killing
 import pytest
 import releases
 from conftest import Mlmw
-from releases import Releases, commit, git, working_tree
+from releases import Releases, commit, copy_project, git, pack, working_tree
 
 from mlmw import publish, workshop
 from mlmw.answers import ANSWERS
@@ -42,7 +41,7 @@ def project(tmp_path: Path) -> Path:
     template.publish("v2.0.0")
     (tmp_path / "project" / "z.txt").write_bytes(b"mine\n" + FIRST["z.txt"])
     commit(tmp_path / "project")
-    return tmp_path / "project"
+    return pack(tmp_path / "project")
 
 
 def in_place(project: Path, name: str) -> None:
@@ -93,10 +92,7 @@ def everything(project: Path) -> str:
 
 
 def copied(project: Path, tmp_path: Path) -> Path:
-    folder = Path(tempfile.mkdtemp(dir=tmp_path)) / "project"
-    shutil.copytree(project, folder, symlinks=True)
-    git(folder, "update-index", "-q", "--refresh")
-    return folder
+    return copy_project(project, Path(tempfile.mkdtemp(dir=tmp_path)) / "project")
 
 
 @pytest.mark.parametrize("name", ["a.txt", "deep/b.txt", "gone.txt", "new.txt"])
@@ -108,7 +104,7 @@ def test_saved_while_it_runs(
     last = kills[-1].points[0]
     first = next(kill.points[0] for kill in kills if (kill.folder / ".git" / "mlmw").exists())
     codes = set()
-    stride = 1 if pytestconfig.getoption("every_point") else 7
+    stride = 1 if pytestconfig.getoption("every_point") else 13
     for point in [1, *range(first - 40, last, stride)]:
         edit = EDITS[point // stride % len(EDITS)]
         folder = copied(project, tmp_path)

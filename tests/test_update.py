@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import Mlmw, snapshot
-from releases import Releases, append, commit, git, working_tree
+from releases import Releases, append, commit, copy_project, git, pack, working_tree
 
 from mlmw import workshop
 from mlmw.catalogue import load_catalogue
@@ -20,20 +20,32 @@ RECIPES = [recipe.name for recipe in load_catalogue() if not recipe.implicit]
 CONFLICTS = 3
 
 
-@pytest.fixture
-def template(prepared: Releases, tmp_path: Path) -> Releases:
-    """The real template with its first release published."""
-    copy = prepared.copy(tmp_path)
+@pytest.fixture(scope="module")
+def shelf(prepared: Releases, tmp_path_factory: pytest.TempPathFactory) -> tuple[Releases, Path]:
+    """The real template at a place that stays, and where a project of it is kept for copies."""
+    folder = tmp_path_factory.mktemp("shelf")
+    copy = prepared.copy(folder)
     copy.publish("v0.1.0")
-    return copy
+    return copy, folder / "project"
 
 
 @pytest.fixture
-def project(template: Releases, here: Path, mlmw: Mlmw) -> Path:
+def template(shelf: tuple[Releases, Path]) -> Releases:
+    """The real template with its first release published."""
+    template, _ = shelf
+    template.rewind("v0.1.0")
+    return template
+
+
+@pytest.fixture
+def project(shelf: tuple[Releases, Path], template: Releases, here: Path, mlmw: Mlmw) -> Path:
     """A project of the first release, while the second one is out."""
-    new(mlmw, template, "project")
+    _, kept = shelf
+    if not kept.exists():
+        new(mlmw, template, "project")
+        pack(here / "project").rename(kept)
     template.publish("v0.2.0")
-    return here / "project"
+    return copy_project(kept, here / "project")
 
 
 def new(mlmw: Mlmw, template: Releases, name: str, *recipes: str) -> None:
@@ -61,8 +73,8 @@ def update(mlmw: Mlmw, *arguments: str) -> dict[str, object]:
 def test_unedited_project_becomes_a_fresh_one(
     recipes: list[str], template: Releases, here: Path, mlmw: Mlmw
 ) -> None:
-    for name in ("direct", "stepwise"):
-        new(mlmw, template, name, *recipes)
+    new(mlmw, template, "direct", *recipes)
+    copy_project(here / "direct", here / "stepwise")
     template.publish("v0.2.0")
     assert update(mlmw, "stepwise")["result"] == "changed"
     commit(here / "stepwise")
@@ -124,7 +136,8 @@ def test_what_the_template_deletes_but_the_user_edited_stays(project: Path, mlmw
 @pytest.mark.parametrize("ignored", [False, True])
 def test_untracked_files_are_never_overwritten(ignored: bool, project: Path, mlmw: Mlmw) -> None:
     if ignored:
-        append(project / ".git" / "info" / "exclude", "second.md\n")
+        (project / ".git" / "info").mkdir(exist_ok=True)
+        (project / ".git" / "info" / "exclude").write_text("second.md\n")
     (project / "docs" / "second.md").write_text("mine\n")
     outcome = update(mlmw, "project")
     [conflict] = outcome["conflicts"]  # type: ignore[misc]
