@@ -34,7 +34,7 @@ demo: ## Make a project, set it up, train it, report its results, and tell how l
 
 test: setup lint ## Run every test; of combinations, those of two recipes, and of all
 	@$(BIN)/python tests/prove.py --pairs
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-combinations: setup ## Prove every combination of recipes; FULL=1 without the evidence of earlier runs
 	@$(BIN)/python tests/prove.py $(if $(FULL),--full)
