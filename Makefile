@@ -13,7 +13,7 @@ ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
 
-.PHONY: setup demo test test-combinations lint format docs benchmark clean
+.PHONY: setup demo test test-combinations test-pythons lint format docs benchmark clean
 
 setup: .venv/.ready ## Make .venv with mlmw and the tools of its development
 	@:
@@ -38,6 +38,9 @@ test: setup lint ## Run every test; of combinations, those of two recipes, and o
 
 test-combinations: setup ## Prove every combination of recipes; FULL=1 without the evidence of earlier runs
 	@$(BIN)/python tests/prove.py $(if $(FULL),--full)
+
+test-pythons: setup ## Run the generator's tests on every other Python from 3.11 that is installed
+	@$(BIN)/python tests/pythons.py
 
 lint: setup ## Check style and types
 	$(BIN)/python -m ruff check .
