@@ -56,7 +56,7 @@ def train_run(name: str, config: BaseConfig, resumed: Run | None = None) -> Run:
 
 def find_run(name: str, folder: Path | None = None) -> Run:
     """Return the run in `folder`, by default the workload's newest; a UserError without one."""
-    workloads.load(name)
+    workloads.check(name)
     runs = [Run(folder)] if folder else finished_runs(name)
     if not runs:
         raise UserError(f"{name}: no finished run yet; run the `train` command first")

@@ -5,6 +5,7 @@ import functools
 import json
 import logging
 import math
+import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -260,7 +261,7 @@ def test_above_the_limit_a_request_is_sent_away_at_once(model: Moody, records: R
     async def test(asking: httpx.AsyncClient) -> None:
         async with held(model, asking, records):
             second = asyncio.create_task(asking.post("/predict", json=records[NAME][0]))
-            await asyncio.sleep(0.05)
+            await settled()
             third = await asking.post("/predict", json=records[NAME][0])
             assert third.status_code == 503
             assert int(third.headers["retry-after"]) > 0
@@ -324,6 +325,29 @@ def test_a_body_that_takes_too_long_is_given_up(model: Moody, records: Records) 
         assert response.headers["connection"] == "close"
 
     run(test, body_seconds=0.05)
+
+
+@pytest.mark.parametrize(("seconds", "signals"), [(0.05, 1), (3600, 2)])
+def test_before_it_ends_it_is_unready_and_answers(
+    model: Moody, records: Records, seconds: float, signals: int
+) -> None:
+    async def test(asking: httpx.AsyncClient) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        assert (await asking.get("/health/ready")).status_code == 503
+        for path in ("/health/live", "/metrics"):
+            assert (await asking.get(path)).status_code == 200
+        assert (await asking.post("/predict", json=records[NAME][0])).status_code == 200
+        for _ in range(1, signals):  # a second one does not wait
+            signal.raise_signal(signal.SIGTERM)
+        async with asyncio.timeout(60):
+            await ended.wait()
+
+    ended = asyncio.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: ended.set())  # as the server sets one
+    try:
+        run(test, drain_seconds=seconds)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_settings_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,8 @@
 """Which model answers: one that is whole and expected; a promotion takes over without a pause."""
 
 import asyncio
-import json
 import shutil
 import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from .conftest import Server
 
 NAME = workloads.NAMES[0]
-ONLY = json.dumps([NAME])
-Serve = Callable[..., "Server"]
 Records = dict[str, list[dict[str, Any]]]
 
 
@@ -59,10 +55,6 @@ def spoil(run: Run) -> Run:
 
 def version(run: Run) -> str:
     return str(run.metadata["model_sha256"])[:12]
-
-
-def errors(server: "Server") -> list[str]:
-    return [line["message"] for line in server.logs if line["level"] == "error"]
 
 
 def test_without_a_good_model_the_service_lives_and_waits_for_one(
@@ -121,8 +113,8 @@ def test_without_a_good_model_the_service_lives_and_waits_for_one(
     assert len(told()) == 5
 
 
-def statuses(started: threading.Event, **content: Any) -> list[int]:
-    """What a service answers to its first requests; `started` is set when it accepts them."""
+def statuses(started: threading.Event, asked: threading.Event, **content: Any) -> list[int]:
+    """What a service answers to its first requests; the events tell when it does, and did."""
 
     async def ask() -> list[int]:
         app = create_app(Settings(workloads=[NAME]))
@@ -133,7 +125,9 @@ def statuses(started: threading.Event, **content: Any) -> list[int]:
         ):
             started.set()
             paths = [("GET", "/health/live"), ("GET", "/health/ready"), ("POST", "/predict")]
-            return [(await client.request(*path, **content)).status_code for path in paths]
+            found = [(await client.request(*path, **content)).status_code for path in paths]
+            asked.set()
+            return found
 
     return asyncio.run(ask())
 
@@ -145,24 +139,23 @@ def test_nothing_is_accepted_before_the_first_model_is_there(
         assert not started.wait(0.5)
         return load(run)
 
-    load, started = pipeline.load_model, threading.Event()
+    load, started, asked = pipeline.load_model, threading.Event(), threading.Event()
     monkeypatch.setattr(pipeline, "load_model", slow)
-    assert statuses(started, json=records[NAME][0]) == [200, 200, 200]
+    assert statuses(started, asked, json=records[NAME][0]) == [200, 200, 200]
 
 
 def test_a_model_that_never_comes_does_not_keep_the_service_from_living(
     first: Run, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wait(name: str) -> Run:
-        assert started.wait(60)
-        time.sleep(1)  # and longer still
+        assert asked.wait(60)
         return first
 
-    started = threading.Event()
+    started, asked = threading.Event(), threading.Event()
     monkeypatch.setattr(pipeline, "served_run", wait)
     limit = "my_project.serving.app.FIRST_LOAD_SECONDS"
     monkeypatch.setattr(limit, 0.05)
-    assert statuses(started, json=records[NAME][0]) == [200, 503, 503]
+    assert statuses(started, asked, json=records[NAME][0]) == [200, 503, 503]
 
 
 def test_only_the_expected_model_is_served(first: Run, caplog: pytest.LogCaptureFixture) -> None:
@@ -180,43 +173,50 @@ def test_only_the_expected_model_is_served(first: Run, caplog: pytest.LogCapture
     assert ["is expected" in text for text in told] == [True, True]
 
 
-def test_a_promoted_model_takes_over_under_load(serve: Serve, first: Run, records: Records) -> None:
+def test_a_promoted_model_takes_over_under_load(
+    server: "Server", trained: Mapping[str, Run], records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(server.folder)
+    first = Run(Path("experiments/runs") / trained[NAME].folder.name)
     second = copy(first, 0, "better")
-    tracking.promote(first)
-    server = serve(Path.cwd(), workloads=ONLY, max_concurrency=500)
-    server.wait(server.ready)
-    seen: list[str] = []
+    logged, seen = len(server.lines), list[str]()
     stop = threading.Event()
 
     def ask() -> list[tuple[int, set[str]]]:
         found = []
         with httpx.Client(base_url=server.client.base_url, timeout=60) as client:
             while not stop.is_set():
-                response = client.post("/predict", json=records[NAME])
+                response = client.post("/predict", json=records[NAME][:2])
                 answers = response.json()
                 found.append((response.status_code, {one["model_version"] for one in answers}))
                 seen.append(answers[0]["model_version"])
         return found
 
-    with ThreadPoolExecutor(4) as pool:
-        tasks = [pool.submit(ask) for _ in range(4)]
-        try:
-            server.wait(lambda: version(first) in seen)
-            tracking.promote(second)
-            server.wait(lambda: version(second) in seen)
-            count = len(seen)
-            server.wait(lambda: len(seen) > count + 50)
-        finally:
-            stop.set()
-    results = [result for task in tasks for result in task.result()]
-    assert {status for status, _ in results} == {200}
-    assert all(len(versions) == 1 for _, versions in results)
-    assert set(seen) == {version(first), version(second)}
-    assert seen[-1] == version(second)
-    card = server.client.get("/metadata").json()[NAME]
-    assert (card["version"], card["run"]) == (version(second), second.folder.name)
-    assert version(second) in server.client.get("/openapi.json").text
-    assert not errors(server)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            tasks = [pool.submit(ask) for _ in range(4)]
+            try:
+                server.wait(lambda: version(first) in seen)
+                tracking.promote(second)
+                server.wait(lambda: version(second) in seen)
+                count = len(seen)
+                server.wait(lambda: len(seen) > count + 50)
+            finally:
+                stop.set()
+        results = [result for task in tasks for result in task.result()]
+        assert {status for status, _ in results} == {200}
+        assert all(len(versions) == 1 for _, versions in results)
+        assert set(seen) == {version(first), version(second)}
+        assert seen[-1] == version(second)
+        card = server.client.get("/metadata").json()[NAME]
+        assert (card["version"], card["run"]) == (version(second), second.folder.name)
+        assert version(second) in server.client.get("/openapi.json").text
+        assert not [line for line in server.lines[logged:] if '"level": "error"' in line]
+    finally:  # as the other tests expect it
+        tracking.promote(first)
+        server.wait(
+            lambda: version(first) == server.client.get("/metadata").json()[NAME]["version"]
+        )
 
 
 def test_the_old_model_stays_while_the_new_one_is_bad(

@@ -4,7 +4,7 @@ import http.client
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FIRST = workloads.NAMES[0]
 SECRET = "do-not-echo"
-LIMIT = 1_000_000  # bytes, as the fixture `server` sets it
+LIMIT = 4_000_000  # bytes, as the fixture `server` sets it
 JSON = {"Content-Type": "application/json"}
 VALUES = [
     *("NaN", "Infinity", "-Infinity", "1e400", "-1e400", "9" * 5000, "true", "false"),
@@ -178,8 +178,7 @@ def test_a_request_id_is_kept_if_it_is_harmless(server: "Server") -> None:
 
 def test_too_large_is_refused_whatever_length_is_announced(server: "Server") -> None:
     check_refusal(server.client.post("/predict", content=b" " * (LIMIT + 1), headers=JSON), 413)
-    chunks = (b" " * 100_000 for _ in range(100))  # sent without Content-Length
-    check_refusal(server.client.post("/predict", content=chunks, headers=JSON), 413)
+    check_refusal(server.client.post("/predict", content=chunks(2 * LIMIT), headers=JSON), 413)
     at_limit = server.client.post("/predict", content=b"[]".ljust(LIMIT), headers=JSON)
     check_refusal(at_limit, 422)
 
@@ -188,7 +187,6 @@ def test_too_large_is_refused_whatever_length_is_announced(server: "Server") -> 
 @only_linux
 def test_many_unknown_fields_take_little_memory(server: "Server", name: str) -> None:
     fields = json.dumps({f"{SECRET}{number}": 1 for number in range(43_000)})
-    assert LIMIT * 0.9 < len(fields) < LIMIT
 
     def send(content: str, place: str) -> None:
         response = server.client.post(f"/predict/{name}", content=content, headers=JSON)
@@ -196,7 +194,7 @@ def test_many_unknown_fields_take_little_memory(server: "Server", name: str) -> 
         assert response.json()["error"].startswith(f"{place}unknown field; there is ")
 
     for content, place in ((fields, ""), (f"[{fields}]", "0: ")):
-        assert memory(server, partial(send, content, place)) < 30 * LIMIT
+        assert memory(server, partial(send, content, place)) < 30 * len(content)
 
 
 @pytest.mark.parametrize("length", ["0" * 5000 + "2", "0" * 21])
@@ -219,8 +217,13 @@ def test_an_announced_length_is_refused_before_it_is_sent(server: "Server") -> N
     connection.close()
 
 
+def chunks(size: int) -> Iterator[bytes]:
+    """A body that is sent without Content-Length."""
+    return (b" " * 65_536 for _ in range(0, size, 65_536))
+
+
 def memory(server: "Server", send: Callable[[], None]) -> int:
-    """How many bytes the server takes at the peak of a request, beyond what it had."""
+    """How many bytes the server takes at the peak of what is sent, beyond what it had."""
 
     def peak() -> int:
         status = Path(f"/proc/{server.process.pid}/status").read_text("utf-8")
@@ -235,10 +238,11 @@ def memory(server: "Server", send: Callable[[], None]) -> int:
 @only_linux
 def test_a_body_over_the_limit_takes_little_memory(server: "Server") -> None:
     def send() -> None:
-        chunks = (b" " * 65_536 for _ in range(800))  # 50 MB
-        check_refusal(server.client.post("/predict", content=chunks, headers=JSON), 413)
+        for _ in range(3):  # which may not add up
+            response = server.client.post("/predict", content=chunks(5 * LIMIT), headers=JSON)
+            check_refusal(response, 413)
 
-    server.client.post("/predict", content=b"[]".ljust(LIMIT), headers=JSON)
+    server.client.post("/predict", content=b"[]", headers=JSON)  # what a first request imports
     assert memory(server, send) <= 2 * LIMIT
 
 
