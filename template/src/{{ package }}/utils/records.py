@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -28,7 +28,7 @@ def stream_records(path: Path) -> Iterator[dict[str, Any]]:
     suffix = check_suffix(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from _json_lines(file) if suffix == ".jsonl" else _csv_rows(file)
+            yield from json_lines(file) if suffix == ".jsonl" else csv_rows(file)
     except UnicodeDecodeError:
         raise UserError(f"{path}: is not encoded in UTF-8; save it again as UTF-8") from None
     except (OSError, ValueError, csv.Error) as error:
@@ -80,7 +80,8 @@ def format_predictions(predictions: Sequence[Any], suffix: str, header: bool = T
     return text.getvalue()
 
 
-def _json_lines(file: TextIO) -> Iterator[Any]:
+def json_lines(file: TextIO) -> Iterator[Any]:
+    """Give what each line holds; a ValueError names the line that is no JSON."""
     for number, line in enumerate(file, start=1):
         try:
             if line.strip():
@@ -89,10 +90,13 @@ def _json_lines(file: TextIO) -> Iterator[Any]:
             raise ValueError(f"line {number}: {error}") from None
 
 
-def _csv_rows(file: TextIO) -> Iterator[dict[str, Any]]:
-    rows = (row for row in csv.reader(file, strict=True) if row)
-    header = next(rows, [])
-    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
+def csv_rows(
+    file: TextIO, delimiter: str = ",", named: Callable[[list[str]], list[str]] = list
+) -> Iterator[dict[str, Any]]:
+    """Give a record for each row; `named` turns the header into the names of the columns."""
+    rows = (row for row in csv.reader(file, delimiter=delimiter, strict=True) if row)
+    header = named(next(rows, []))
+    if delimiter == "," and len(header) == 1 and (";" in header[0] or "\t" in header[0]):
         raise ValueError("its columns are not separated by commas")
     if len(set(header)) < len(header):
         raise ValueError("two columns have the same name")

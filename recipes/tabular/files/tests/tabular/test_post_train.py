@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from pydantic import TypeAdapter
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -125,7 +126,7 @@ def test_predictions_from_a_file_use_the_headers_of_the_data(churn: Model, data:
 def test_only_headers_name_values_from_outside(churn: Model) -> None:
     good = {"yearly income": 1.5, "country": None, "newsletter": None, "last_order": None}
     [row] = validate([good], churn.example_type, "request")
-    assert row.column_0 == 1.5
+    assert row.yearly_income == 1.5
     with pytest.raises(UserError, match="yearly income: field required"):
         validate([vars(row)], churn.example_type, "request")
 
@@ -146,6 +147,13 @@ def test_a_value_of_another_kind_is_named(
     validate([good], churn.example_type, "request")
     with pytest.raises(UserError, match=message):
         validate([good | record], churn.example_type, "request")
+
+
+def test_every_kind_can_be_given_as_json(churn: Model) -> None:
+    """As the service reads it: strictly."""
+    row = '{"yearly income": 1, "country": "NO", "newsletter": true, "last_order": "2024-05-06"}'
+    example = TypeAdapter(churn.example_type).validate_json(row, strict=True)
+    assert list(vars(example).values()) == [1.0, "NO", True, date(2024, 5, 6)]
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])

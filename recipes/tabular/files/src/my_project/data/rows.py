@@ -1,8 +1,10 @@
 """The dataclass of one row, made from the columns and their kinds, and the table of many rows."""
 
+import itertools
 import keyword
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Container, Sequence
 from dataclasses import make_dataclass
 from datetime import date
 from typing import Annotated, Any, Literal
@@ -22,11 +24,14 @@ def _text(value: Any) -> Any:
     return re.sub(r"^(-?\d+)\.0+$", r"\1", str(value)) if known else value
 
 
-def _day(value: Any) -> str:
+def _day(value: Any) -> date:
     """Refuse the numbers and times of day that pydantic takes for dates; Parquet has midnights."""
     if not re.fullmatch(r"\d{4}-\d\d-\d\d( 00:00:00)?", str(value)):
         raise PydanticCustomError("day", "must be a date like 2026-01-31")
-    return str(value)[:10]
+    try:
+        return date.fromisoformat(str(value)[:10])
+    except ValueError:
+        raise PydanticCustomError("day", "input should be a valid date, like 2026-01-31") from None
 
 
 Number = Annotated[FiniteFloat, Field(gt=-1e30, lt=1e30)]  # sums of squares stay finite
@@ -38,15 +43,23 @@ TYPES: dict[str, Any] = {"numeric": Number, "categorical": Text, "boolean": bool
 def make_row_type(columns: Kinds, required: Kinds) -> type[Any]:
     """Make the dataclass of one row; in `columns`, None is a missing value.
 
-    A header is a field's alias, and its name too where that is a free Python name.
+    A header is a field's alias; the field has its name, as far as Python allows.
     """
-    fields: list[tuple[str, Any]] = []
-    for number, (header, kind) in enumerate((columns | required).items()):
-        plain = re.fullmatch(r"(?!column_)[A-Za-z]\w*", header, re.ASCII)
-        name = header if plain and not keyword.iskeyword(header) else f"column_{number}"
+    fields: dict[str, Any] = {}
+    for header, kind in (columns | required).items():
         value: Any = TYPES[kind] if header in required else TYPES[kind] | None
-        fields.append((name, Annotated[value, Field(alias=header)]))
-    return make_dataclass("Example", fields, namespace={"__doc__": "One row of the table."})
+        fields[_field_name(header, fields)] = Annotated[value, Field(alias=header)]
+    namespace = {"__doc__": "One row of the table."}
+    return make_dataclass("Example", fields.items(), namespace=namespace)
+
+
+def _field_name(header: str, taken: Container[str]) -> str:
+    """Make a free Python name of a header: `home country` gives home_country, `class` class_."""
+    plain = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", header)).strip("_")
+    plain += "_" * keyword.iskeyword(plain)
+    plain = plain if plain.isidentifier() else f"column_{plain}"
+    names = (f"{plain}_{count}" if count else plain for count in itertools.count())
+    return next(name for name in names if name not in taken)
 
 
 def to_table(rows: Sequence[Any], columns: Kinds) -> pd.DataFrame:

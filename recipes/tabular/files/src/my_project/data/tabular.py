@@ -1,7 +1,6 @@
 """Tabular data: what a configuration says about it, its checks, and its split into three parts."""
 
 import hashlib
-import io
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +14,8 @@ from sklearn.datasets import load_breast_cancer
 
 from ..utils.config import BaseConfig
 from ..utils.errors import UserError
-from ..utils.records import read_records, validate
+from ..utils.records import validate
+from .files import Form, read
 from .rows import Kind, Kinds, Text, make_row_type, to_table
 
 
@@ -27,6 +27,8 @@ class Config(BaseConfig):
     target: str = "diagnosis"
     positive: Text = "malignant"
     columns: Kinds = Field(default_factory=dict)
+    form: Form = Form()
+    skip_unlabelled: bool = False
     group: str | None = None
     time: str | None = None
     false_negative_cost: float = Field(default=10.0, gt=0, lt=1e9)
@@ -71,12 +73,17 @@ def prepare(config: Config) -> Data:
     A UserError where they are not as declared, or too few.
     """
     source = config.path or "breast cancer data"
-    records, content = _read(config.path)
-    columns = config.columns or {name: "numeric" for name in records[0] if name != config.target}
-    config = config.model_copy(update={"columns": columns})
     label: Kind = "categorical" if config.task == "classification" else "numeric"
     roles = {config.target: label, config.group: "categorical", config.time: "date"}
     required = {name: kind for name, kind in roles.items() if name}
+    if config.path:
+        records, sha256 = read(config.path, config.form, config.columns | required)
+    else:
+        records, sha256 = _tumours()
+    columns = config.columns or {name: "numeric" for name in records[0] if name != config.target}
+    config = config.model_copy(update={"columns": columns})
+    if config.skip_unlabelled:
+        records = [one for one in records if one.get(config.target, "") is not None]
     rows = validate(records, make_row_type(columns, required), source)
     table, classes = to_table(rows, columns | required), list[str]()
     counts = table[config.target].value_counts()
@@ -95,7 +102,6 @@ def prepare(config: Config) -> Data:
     train, validation = (rest.iloc[rows] for rows in folds(rest, config, 4)[-1])
     folds(train, config, config.folds)  # which training will ask for
     examples = validate([records[k] for k in test.index[:1000]], make_row_type(columns, {}), source)
-    sha256 = hashlib.sha256(content).hexdigest()
     return Data(train, validation, test, examples, classes, config, sha256)
 
 
@@ -126,22 +132,14 @@ def folds(part: pd.DataFrame, config: Config, count: int) -> list[tuple[Any, Any
     return found
 
 
-def _read(path: Path | None) -> tuple[list[dict[Any, Any]], bytes]:
-    """Return a file's records and bytes, without a path those of the breast cancer data.
+def _tumours() -> tuple[list[dict[Any, Any]], str]:
+    """Return the records of the breast cancer data, and their SHA-256 as CSV.
 
     Source: Street, Wolberg and Mangasarian, Nuclear feature extraction for breast tumor
     diagnosis, 1993, in the copy that comes with scikit-learn.
     """
-    if path is None:
-        bunch = load_breast_cancer(as_frame=True)
-        table = bunch.data.rename(columns=lambda name: name.replace(" ", "_"))
-        table["diagnosis"] = bunch.target_names[bunch.target]
-        return table.to_dict("records"), table.to_csv(lineterminator="\n").encode()
-    if path.suffix.lower() != ".parquet":
-        return read_records(path), path.read_bytes()
-    try:
-        content = path.read_bytes()
-        table = pd.read_parquet(io.BytesIO(content), dtype_backend="numpy_nullable").astype(object)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as parquet: {error}") from None
-    return table.where(table.notna(), None).to_dict("records"), content
+    bunch = load_breast_cancer(as_frame=True)
+    table = bunch.data.rename(columns=lambda name: name.replace(" ", "_"))
+    table["diagnosis"] = bunch.target_names[bunch.target]
+    content = table.to_csv(lineterminator="\n").encode()
+    return table.to_dict("records"), hashlib.sha256(content).hexdigest()
