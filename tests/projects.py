@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from datasets import DATASETS
+
+from mlmw import own_data
 from mlmw.catalogue import Recipe, load_catalogue
+from mlmw.inspection.inspect import inspect
 from mlmw.render import render
 
 ROOT = Path(__file__).parents[1]
@@ -37,15 +41,19 @@ def combinations() -> list[tuple[str, ...]]:
     ]
 
 
+# Of their own data: what is made for a file, beside a layer that asks for its fields.
+OF_DATA = ("tabular", "serving")
+
+
 def label(recipes: Sequence[str]) -> str:
     """A combination as the name of a folder and of a test."""
     return "-".join(recipes) or "none"
 
 
-def layers(recipes: Sequence[str]) -> list[Recipe]:
+def layers(recipes: Sequence[str], data: str = "") -> list[Recipe]:
     """The layers of a combination: chosen, required, and implicit where a slot is empty."""
     catalogue = load_catalogue()
-    wanted = set(recipes)
+    wanted = {*recipes, *(["own-data"] if data else [])}
     for recipe in catalogue:
         wanted |= set(recipe.requires) if recipe.name in wanted else set()
     kinds = {recipe.kind for recipe in catalogue if recipe.name in wanted}
@@ -84,14 +92,18 @@ def rendered_files(folder: Path) -> dict[str, bytes]:
 
 @dataclass(frozen=True)
 class Project:
-    """The project of one combination, kept below build/ with an environment of its own."""
+    """The project of one combination, kept below build/ with an environment of its own.
+
+    `data` is one of DATASETS, for which the project is made; empty without.
+    """
 
     recipes: tuple[str, ...]
+    data: str = ""
 
     @property
     def label(self) -> str:
         """Its name in tables, and that of its folder."""
-        return label(self.recipes)
+        return label(self.recipes) + (f"-{self.data.partition('.')[0]}" if self.data else "")
 
     @property
     def folder(self) -> Path:
@@ -107,18 +119,28 @@ class Project:
     @property
     def workloads(self) -> list[str]:
         """Its workloads, the first one being the default of its commands."""
-        return [layer.name for layer in layers(self.recipes) if layer.kind == "workload"]
+        found = layers(self.recipes, self.data)
+        return [layer.name for layer in found if layer.kind == "workload"]
 
     @property
     def commands(self) -> set[str]:
         """The commands that its layers add."""
-        return {name for layer in layers(self.recipes) for name in layer.commands}
+        return {name for layer in layers(self.recipes, self.data) for name in layer.commands}
 
     def render(self, template: Path) -> dict[str, bytes]:
         """Bring the folder up to date with the template; what did not change is not touched."""
         with TemporaryDirectory() as temporary:
             fresh = Path(temporary) / "project"
-            render(template, fresh, {"recipes": list(self.recipes), "project_name": TITLE})
+            answers: dict[str, object] = {"recipes": list(self.recipes), "project_name": TITLE}
+            if self.data:
+                target, make = DATASETS[self.data]
+                file = Path(temporary) / self.data
+                file.write_bytes(make())
+                facts = own_data.facts(str(file), "copy") | {"origin": self.data}
+                answers[own_data.QUESTION] = inspect(str(file), target) | facts
+            render(template, fresh, answers)
+            if self.data:
+                own_data.bring(str(file), "copy", fresh)
             wanted = rendered_files(fresh)
         present = rendered_files(self.folder) if self.folder.exists() else {}
         for name in present.keys() - wanted.keys():
@@ -128,3 +150,8 @@ class Project:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(wanted[name])
         return wanted
+
+
+def of_data() -> list[Project]:
+    """The projects that are made for a file."""
+    return [Project(OF_DATA, name) for name in DATASETS]

@@ -14,7 +14,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from projects import Project, choices, combinations, label, template_copy
+from projects import Project, choices, combinations, of_data, template_copy
 from proof.checks import checks
 from proof.environment import Packages, derive, requirements, set_up
 from proof.evidence import Subject
@@ -84,11 +84,13 @@ def table(results: Sequence[Result]) -> str:
     What was run for one combination and proves others too counts once.
     """
     lines = [f"{'combination':40} {'run':>4} {'proved':>7} {'seconds':>8}"]
-    order = growing({result.job.project.recipes for result in results})
-    for recipes in order:
-        own = [result for result in results if result.job.project.recipes == recipes]
+    projects = {result.job.project for result in results}
+    places = {recipes: place for place, recipes in enumerate(growing(combinations()))}
+    for project in sorted(projects, key=lambda one: (one.data, places[one.recipes])):
+        own = [result for result in results if result.job.project == project]
         cost, run = sum(result.seconds for result in own), sum(result.ran for result in own)
-        lines.append(f"{label(recipes):40} {run:4} {len(own) - run:7} {cost:8.1f}")
+        lines.append(f"{project.label:40} {run:4} {len(own) - run:7} {cost:8.1f}")
+    results = [result for result in results if not result.job.project.data]
     names = choices()
     for count in range(1, len(names) + 1):
         inside = [one for one in results if set(one.job.project.recipes) <= set(names[:count])]
@@ -131,11 +133,12 @@ def main() -> int:
     parser.add_argument("--check", action="append", metavar="NAME", help="repeatable")
     parser.add_argument("--python", type=Path, help="take packages from this one's environment")
     options = parser.parse_args()
-    by_label = {label(recipes): recipes for recipes in growing(combinations())}
+    known = [*map(Project, growing(combinations())), *of_data()]
+    by_label = {project.label: project for project in known}
     if unknown := set(options.only or []) - by_label.keys():
         parser.error(f"no such combination: {', '.join(unknown)}; there are {', '.join(by_label)}")
     began = time.perf_counter()
-    projects = [Project(by_label[name]) for name in options.only or by_label]
+    projects = [by_label[name] for name in options.only or by_label]
     subjects = prepare(projects, options.python and options.python.absolute())
     print(f"{len(projects)} projects are ready ({time.perf_counter() - began:.1f} s)", flush=True)
     jobs = [

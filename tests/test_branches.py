@@ -7,13 +7,26 @@ from pathlib import Path
 import pytest
 from projects import choices, combinations, template_copy
 
+from mlmw import own_data
 from mlmw.render import render
 
 TAG = re.compile(r"\{%-?\s*(if|elif|else|for)\b.*?%\}")
+COLUMN = {"name": "age", "kind": "numeric", "missing": 0.0, "quartiles": [0.0] * 5}
+SCHEMA = {
+    "file": "a.csv", "path": "a.csv", "origin": "a.csv", "sha256": "0", "rows": 100, "every": 1,
+    "delimiter": ",", "encoding": "utf-8-sig", "missing_as": [], "numbered": False, "sample": "",
+    "target": "price", "task": "regression", "positive": "", "warnings": [],
+    "columns": [
+        COLUMN | {"role": "feature", "distinct": 9, "whole": False, "example": 1.0},
+        COLUMN | {"name": "price", "role": "target", "distinct": 9, "whole": False},
+    ],
+}  # fmt: skip
 OTHER_ANSWERS: list[dict[str, object]] = [
     {"licence": "Apache-2.0", "author": "Ada"},
     {"licence": "BSD-3-Clause", "author": "Ada", "email": "ada@example.org"},
     {"licence": "none", "email": "ada@example.org"},
+    {"recipes": ["tabular"], own_data.QUESTION: SCHEMA},
+    {"recipes": ["tabular", "serving"], own_data.QUESTION: SCHEMA},
 ]
 
 
@@ -67,7 +80,7 @@ def test_every_branch_of_the_questions_is_taken(tmp_path: Path) -> None:
     """What a question computes may not be changed, so its branches note in a list that they ran."""
     marks: dict[str, str] = {}
     ran: list[str] = []
-    answers = [{"recipes": choices()}, {"recipes": []}, *REFUSED]
+    answers = [{"recipes": choices(), own_data.QUESTION: SCHEMA}, {"recipes": []}, *REFUSED]
     with template_copy() as template:
         path = template / "copier.yml"
         note = "{{% set noted = ran.append('{}') %}}"

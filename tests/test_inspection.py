@@ -235,7 +235,7 @@ def test_parquet(tmp_path: Path) -> None:
     for name in ("age", "income", "country", "since", "churned"):
         assert other["columns"][name] == plain["columns"][name]
     assert other["columns"]["newsletter"]["kind"] == "boolean"
-    assert set(other["columns"]["newsletter"]["categories"]) == {"true", "false"}
+    assert set(other["columns"]["newsletter"]["categories"]) == {"True", "False"}
 
 
 UNUSED: list[tuple[str, Callable[[int], object], str]] = [
@@ -300,7 +300,9 @@ def test_missing_values_are_counted_and_named(tmp_path: Path) -> None:
     gaps = with_column("gaps", lambda n: ["NA", "?", "", "-", "4", "5"][min(n, 4 + n % 2)])
     schema = found(tmp_path, gaps)
     assert schema["columns"]["gaps"]["missing"] == 4 / ROWS
-    assert schema["missing_as"] == ["-", "?", "NA"]
+    assert schema["missing_as"] == ["?", "NA"]
+    assert schema["columns"]["gaps"]["unreadable"]  # the dash, which is not repeated
+    assert "-" not in schema["warnings"][0]
 
 
 def test_names_are_made_unique(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from projects import ARTEFACTS, ROOT, combinations, label, layers
 from mlmw.catalogue import Recipe, load_catalogue
 
 CATALOGUE = load_catalogue()
-KINDS = {"workload", "tracking", "promotion", "serving", "orchestration", "tool"}
+KINDS = {"workload", "tracking", "promotion", "serving", "orchestration", "tool", "data"}
 every_recipe = pytest.mark.parametrize("recipe", CATALOGUE, ids=lambda recipe: recipe.name)
 every_combination = pytest.mark.parametrize("recipes", combinations(), ids=label)
 
@@ -54,6 +54,8 @@ def test_recipe_is_described(recipe: Recipe) -> None:
 def test_recipe_files_pass_through_jinja_unchanged(recipe: Recipe) -> None:
     for path in files_of(recipe):
         text = path.read_text(encoding="utf-8")  # binary would fail here, as in a render
+        if recipe.kind == "data" and path.suffix != ".py":
+            continue  # it tells of the user's columns
         assert not re.search(r"\{\{|\{%|\{#", text), path
         assert "\r" not in text, path
         assert text.endswith("\n"), path
@@ -76,6 +78,21 @@ def test_no_path_is_written_twice(recipes: tuple[str, ...]) -> None:
     ]
     written = Counter(path for layer in layers(recipes) for path in layer.files)
     assert [path for path, times in written.items() if times > 1 or path in landing] == []
+
+
+def test_own_data_come_in_the_place_of_others() -> None:
+    [own] = [recipe for recipe in CATALOGUE if recipe.kind == "data"]
+    content = (ROOT / "recipes" / own.name / "recipe.yml").read_text(encoding="utf-8")
+    replaced = yaml.safe_load(content)[0]["replaces"]
+    others = {
+        f"{recipe.name}/{path}"
+        for recipe in CATALOGUE
+        for path in ("README.md", *recipe.files)
+        if recipe.name != own.name
+    }
+    assert set(replaced) <= others
+    tabular = [path for path in layers(["tabular"])[0].files if f"tabular/{path}" not in replaced]
+    assert not set(tabular) & set(own.files)
 
 
 def test_template_python_has_names_only() -> None:

@@ -100,6 +100,20 @@ def new_command(
             autocompletion=completion.python,
         ),
     ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Make it for this file: CSV, TSV, JSON lines, Parquet."),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="What to predict from it [proposed].")
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(metavar="TASK", help="classification or regression [as the target looks]."),
+    ] = None,
+    data_by: Annotated[
+        str, typer.Option(metavar="WAY", help="Bring the file by copy, link or reference.")
+    ] = "copy",
     template: Annotated[
         str | None,
         typer.Option(metavar="SRC", help="Another template: URL, Git repository or bundle."),
@@ -122,6 +136,7 @@ def new_command(
     Examples:
       mlmw new my-project
       mlmw new my-project --recipe tabular --defaults
+      mlmw new churn --data customers.csv --target churned
       mlmw new my-project --name "Churn 2030" --licence none --dry-run
     """
     ask = not defaults and sys.stdin.isatty() and sys.stdout.isatty()
@@ -142,6 +157,10 @@ def new_command(
         email=email,
         licence=licence,
         python=python,
+        data=data,
+        target=target,
+        task=task,
+        data_by=data_by,
         template=template,
         ask=ask,
         with_git=not no_git,

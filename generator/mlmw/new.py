@@ -14,7 +14,19 @@ from types import FrameType
 from typing import Any
 
 from mlmw import answers as answers_file
-from mlmw import catalogue, checks, config, git, history, layout, source, target, times, tree
+from mlmw import (
+    catalogue,
+    checks,
+    config,
+    git,
+    history,
+    layout,
+    own_data,
+    source,
+    target,
+    times,
+    tree,
+)
 from mlmw.errors import MlmwError, Refusal
 from mlmw.names import package_from
 from mlmw.template import template_root
@@ -36,6 +48,10 @@ class Options:
     licence: str | None = None
     python: str | None = None
     template: str | None = None
+    data: str | None = None
+    target: str | None = None
+    task: str | None = None
+    data_by: str = "copy"
     ask: bool = False
     with_git: bool = True
 
@@ -104,6 +120,27 @@ def checked_answers(options: Options, folder_name: str, root: Path) -> dict[str,
     if options.recipes:
         names = [name.strip() for value in options.recipes for name in value.split(",")]
         answers["recipes"] = catalogue.choose(names, catalogue.load_catalogue(root))
+    if options.data is not None:
+        answers["recipes"] = own_data.recipes(answers.get("recipes", []))
+        answers |= _data_answers(options)
+    elif options.target is not None or options.task is not None:
+        what = "--target" if options.target is not None else "--task"
+        raise Refusal(what, "it says what to predict from a file", "give the file: --data FILE")
+    return answers
+
+
+def _data_answers(options: Options) -> dict[str, Any]:
+    """What a project keeps of a file, and what it is for, unless that was given."""
+    assert options.data is not None
+    way = checks.one_of("--data-by", options.data_by, tuple(own_data.WAYS))
+    if options.task is not None:
+        checks.one_of("--task", options.task, ("classification", "regression"))
+    from mlmw.inspection.inspect import inspect
+
+    schema = inspect(options.data, options.target, options.task)
+    answers: dict[str, Any] = {own_data.QUESTION: schema | own_data.facts(options.data, way)}
+    if options.description is None:
+        answers["description"] = own_data.description(schema)
     return answers
 
 
@@ -115,6 +152,8 @@ def new(given_path: str, options: Options) -> None:
         answers = checked_answers(options, place.name, origin.root)
         with target.staging(place) as folder:
             answers = _answered(folder, origin, answers, options, settings)
+            if options.data is not None:
+                own_data.bring(options.data, options.data_by, folder)
             notes = _commit(folder, place, answers) if options.with_git else []
             target.publish(folder, place)
         notes += _keep_history(origin)

@@ -127,6 +127,8 @@ def explained(layers: Sequence[Mapping[str, Any]], chosen: Sequence[str]) -> lis
         users = [one["name"] for one in layers if layer["name"] in one["requires"]]
         if layer["name"] in chosen:
             why = "chosen"
+        elif layer["kind"] == "data":
+            why = "for your file"
         elif users:
             why = f"needed by {', '.join(users)}"
         else:

@@ -98,7 +98,9 @@ def commands(text: str, makefile: str) -> list[str]:
     found = [line.strip() for line in found if not line.startswith("export ")]
     found = [one for line in found if line for one in made(line, makefile)]
     plain = [re.sub(rf"\b{PACKAGE}\b", "my_project", line) for line in found]
-    return list(dict.fromkeys("curl" if "| curl" in line else line for line in plain))
+    asks = [line.startswith("curl ") or "| curl" in line for line in plain]
+    known = ["curl" if ask else line for ask, line in zip(asks, plain, strict=True)]
+    return list(dict.fromkeys(known))
 
 
 def made(command: str, makefile: str) -> list[str]:

@@ -84,11 +84,16 @@ def _load(connection: "duckdb.DuckDBPyConnection", file: DataFile, temporary: Pa
         raise Refusal(what, why, "leave out what cannot help to predict")
     nested = tuple(name for name, kind, *_ in described if NESTED.match(kind))
     flat = [name for name, *_ in described if name not in nested]
-    # What is missing is NULL from here on, and blanks around a value are no part of it.
-    cells = ", ".join(
-        f"nullif(trim(CAST({_quoted(name)} AS VARCHAR)), '') AS c{number}"
-        for number, name in enumerate(flat)
-    )
+    # What is missing is NULL from here on, and blanks around a value are no part of it. Truth
+    # values are written as Python writes them, because a project reads them so.
+    truths = {name for name, kind, *_ in described if kind == "BOOLEAN"}
+    texts = [
+        f"CASE {_quoted(name)} WHEN true THEN 'True' WHEN false THEN 'False' END"
+        if name in truths
+        else f"CAST({_quoted(name)} AS VARCHAR)"
+        for name in flat
+    ]
+    cells = ", ".join(f"nullif(trim({text}), '') AS c{n}" for n, text in enumerate(texts))
     if len(flat) < 2:
         why = "it has one column only, so there is nothing to predict it from"
         raise Refusal(what, why, "give a file with more columns")

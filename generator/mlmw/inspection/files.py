@@ -31,7 +31,7 @@ class DataFile:
     """A file that can be read.
 
     `encoding`, `delimiter` and `header` (the names of its columns, each once) are those of text;
-    a Parquet file has none of them.
+    a Parquet file has none of them. `numbered`: some of these names are not in the file.
     """
 
     path: Path
@@ -40,6 +40,7 @@ class DataFile:
     encoding: str = ""
     delimiter: str = ""
     header: tuple[str, ...] = ()
+    numbered: bool = False
 
     def open(self) -> BinaryIO:
         """Open its bytes, unpacked."""
@@ -88,7 +89,8 @@ def _text(file: DataFile, what: str) -> DataFile:
     text = codecs.getincrementaldecoder(encoding)().decode(head)
     delimiter, names = _header(text, what)
     parts = (file.path, file.format, file.compressed, encoding, delimiter)
-    return DataFile(*parts, _unique(names))
+    unique = _unique(names)
+    return DataFile(*parts, unique, numbered=list(unique) != names)
 
 
 def _encoding(file: DataFile, head: bytes, what: str) -> str:

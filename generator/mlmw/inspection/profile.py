@@ -14,6 +14,7 @@ from mlmw.inspection.engine import Table
 PART = 100_000  # rows
 MOST_CATEGORIES = 100  # that are listed
 KIND_SHARE = 0.99  # of the values that must be of a kind; the others are taken for missing
+LARGEST = 1e30  # number that a project takes
 ODD_VALUES = 3  # different ones at most, that are taken for missing
 
 # How files write that a value is missing; the second ones only where all others are of a kind.
@@ -52,7 +53,9 @@ class Profile:
     kind: str  # numeric, categorical, boolean or date
     decimal_comma: bool  # 1.234,56
     missing: float
-    missing_as: tuple[str, ...]
+    missing_as: tuple[str, ...]  # words of MISSING
+    unreadable: bool  # a few values are not of the kind, and taken for missing
+    times: bool  # a date with a time of day
     present: int
     distinct: int
     words: float  # of a value, on average
@@ -87,10 +90,12 @@ def _profile(table: Table, number: int, name: str) -> Profile:
         f"FROM (SELECT rowid, {value} AS v FROM data)"
     )[0]
     spread: dict[str, Any] = {}
+    times = False
     if kind == "numeric":
         spread = _numbers(table, value)
     elif kind == "date" and present:
-        first, last = table.ask(f"SELECT min({value})[:10], max({value})[:10] FROM data")[0]
+        ends = f"min({value})[:10], max({value})[:10], max(length({value})) > 10"
+        first, last, times = table.ask(f"SELECT {ends} FROM data")[0]
         spread = {"days": (first, last)}
     if distinct <= MOST_CATEGORIES * 1.1:  # the estimate may be a little too large
         counts = table.ask(
@@ -106,7 +111,9 @@ def _profile(table: Table, number: int, name: str) -> Profile:
         kind=kind,
         decimal_comma=cell != f"c{number}",
         missing=1 - present / table.rows,
-        missing_as=odd,
+        missing_as=tuple(text for text in odd if text in MISSING),
+        unreadable=any(text not in MISSING for text in odd),
+        times=times,
         present=present,
         distinct=distinct,
         words=words,
@@ -147,7 +154,7 @@ def _odd(table: Table, column: str, kind: str) -> tuple[str, ...] | None:
     In a column of text only those of MISSING mean that.
     """
     fits = {
-        "numeric": f"isfinite(TRY_CAST({column} AS DOUBLE)) "
+        "numeric": f"abs(TRY_CAST({column} AS DOUBLE)) < {LARGEST} "
         f"AND regexp_full_match({column}, '{PATTERNS['numeric']}')",
         "boolean": f"lower({column}) IN {_texts(TRUTHS)}",
         "date": f"TRY_CAST({column} AS TIMESTAMP) IS NOT NULL",

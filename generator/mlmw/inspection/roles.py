@@ -92,8 +92,33 @@ def decide(
     if not any(column.role == "feature" for column in columns):
         why = "no other column can help to predict it"
         raise Refusal(f"target {aim.name!r}", why, "mlmw data inspect FILE --target OTHER")
+    _check_groups(table, columns, aim, task)
     rarest = aim.categories[-1][0] if task == "classification" and aim.distinct == 2 else ""
     return Roles(tuple(columns), aim, task, rarest, tuple(_warnings(table, columns, aim, task)))
+
+
+def _check_groups(table: Table, columns: list[Column], aim: Profile, task: str) -> None:
+    """Let one column decide which rows stay together, if a split is possible that way."""
+    found = False
+    for place, column in enumerate(columns):
+        if column.role != "group":
+            continue
+        why = ""
+        if found:
+            why = "another column decides already which rows stay together"
+        elif column.profile.missing:
+            why = "is an identifier, and missing in some rows"
+        elif task == "classification":
+            (fewest,) = table.ask(
+                f"SELECT min(n) FROM (SELECT count(DISTINCT {column.profile.value}) AS n "
+                f"FROM data WHERE {aim.value} IS NOT NULL GROUP BY {aim.value})"
+            )[0]
+            if fewest < FEWEST_OF_CLASS:
+                why = "is an identifier, and a class has too few of them to be split"
+        if why:
+            columns[place] = Column(column.profile, "unused", why)
+        else:
+            found = True
 
 
 def words(name: str) -> list[str]:
@@ -231,10 +256,11 @@ def _warnings(table: Table, columns: Sequence[Column], aim: Profile, task: str) 
     if task == "classification" and aim.categories[-1][1] < RARE:
         name, share = aim.categories[-1]
         yield f"class {name!r} is rare ({share:.1%}): accuracy alone would mislead"
-    groups = [column.profile.name for column in columns if column.role == "group"]
-    if len(groups) > 1:
-        yield f"only the first of {', '.join(groups)} decides which rows stay together"
     for column in columns:
+        if column.role != "unused" and column.profile.unreadable:
+            kind = {"numeric": "number", "date": "date", "boolean": "yes or no"}
+            what = kind[column.profile.kind]
+            yield f"{column.profile.name!r}: the few values that are no {what} count as missing"
         thousands = column.profile.looks.get("thousands", 0.0)
         if column.role != "unused" and thousands > PERSONAL_SHARE:
             yield f"{column.profile.name!r} has commas between thousands, and is taken for text"

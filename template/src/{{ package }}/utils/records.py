@@ -95,7 +95,7 @@ def csv_rows(
 ) -> Iterator[dict[str, Any]]:
     """Give a record for each row; `named` turns the header into the names of the columns."""
     rows = (row for row in csv.reader(file, delimiter=delimiter, strict=True) if row)
-    header = named(next(rows, []))
+    header = named([name.strip() for name in next(rows, [])])
     if delimiter == "," and len(header) == 1 and (";" in header[0] or "\t" in header[0]):
         raise ValueError("its columns are not separated by commas")
     if len(set(header)) < len(header):

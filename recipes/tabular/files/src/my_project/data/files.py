@@ -4,7 +4,7 @@ import csv
 import gzip
 import hashlib
 from collections.abc import Iterator
-from itertools import count, islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +13,29 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ..utils.errors import UserError
 from ..utils.records import csv_rows, json_lines
-from .rows import TYPES, Kinds
+from .rows import TYPES, Kinds, free
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+ADAPTERS: dict[str, TypeAdapter[Any]] = {kind: TypeAdapter(TYPES[kind]) for kind in TYPES}
 
 
 class Form(BaseModel):
-    """How a file is written; the lists name columns. experiments/tabular.toml explains each key."""
+    """How a file is written: what its text is like, and columns that are read in their own way.
+
+    `numbered` headers may be empty or there twice. `missing` are words for a missing value. In
+    columns of `decimal_comma` 1.234,56 is a number, in those of `times` the time of day is left
+    out, in those of `unreadable` what is not of the kind is missing. One in `every` rows is read.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     encoding: str = "utf-8-sig"
     numbered: bool = False
-    missing: list[str] = Field(default_factory=list)
-    decimal_comma: list[str] = Field(default_factory=list)
-    times: list[str] = Field(default_factory=list)
-    unreadable: list[str] = Field(default_factory=list)
+    missing: list[str] = []
+    decimal_comma: list[str] = []
+    times: list[str] = []
+    unreadable: list[str] = []
     every: int = Field(default=1, ge=1)
 
 
@@ -38,25 +44,21 @@ def read(path: Path, form: Form, kinds: Kinds) -> tuple[list[dict[Any, Any]], st
 
     A UserError tells of a file that is missing, of another format, or damaged.
     """
-    suffix = Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
+    suffix = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
     if suffix not in SUFFIXES:
         raise UserError(f"{path}: unknown format; its name must end in {', '.join(SUFFIXES)}")
     try:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         records = list(islice(_records(path, suffix, form), 0, None, form.every))
-    except UnicodeDecodeError:
-        coding = form.encoding.removesuffix("-sig").upper()
-        raise UserError(f"{path}: is not encoded in {coding}; save it again as {coding}") from None
+        if not all(isinstance(record, dict) for record in records):
+            raise ValueError("a line is no object")
     except (OSError, EOFError, LookupError, ValueError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read as {suffix[1:]}: {error}") from None
-    kinds = {name: kinds[name] for name in form.unreadable if name in kinds}
-    adapters = {name: TypeAdapter(TYPES[kind]) for name, kind in kinds.items()}
-    names = dict.fromkeys(name for record in records for name in record)  # JSON may leave some out
-    return [
-        {name: _value(name, record.get(name), form, adapters.get(name)) for name in names}
-        for record in records
-    ], sha256
+    for name in kinds.keys() & set(chain.from_iterable(records)):
+        for record in records:  # JSON may leave some out
+            record[name] = _value(record.get(name), name, kinds, form)
+    return records, sha256
 
 
 def _records(path: Path, suffix: str, form: Form) -> Iterator[dict[Any, Any]]:
@@ -66,43 +68,30 @@ def _records(path: Path, suffix: str, form: Form) -> Iterator[dict[Any, Any]]:
         return
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rt", encoding=form.encoding, newline="") as file:
-        if suffix == ".jsonl":
-            for number, record in enumerate(json_lines(file), start=1):
-                if not isinstance(record, dict):
-                    raise ValueError(f"row {number} is no object")
-                yield record
-        else:
-            yield from csv_rows(file, form.delimiter, _numbered if form.numbered else _stripped)
-
-
-def _stripped(header: list[str]) -> list[str]:
-    return [name.strip() for name in header]
+        rows = csv_rows(file, form.delimiter, _numbered if form.numbered else list)
+        yield from json_lines(file) if suffix == ".jsonl" else rows
 
 
 def _numbered(header: list[str]) -> list[str]:
-    """Name what has no name, and number what has the name of another."""
-    found: list[str] = []
-    for number, name in enumerate(_stripped(header), start=1):
-        plain = name or f"column_{number}"
-        tries = (f"{plain}_{nth}" if nth > 1 else plain for nth in count(1))
-        found.append(next(one for one in tries if one not in found))
-    return found
+    names: list[str] = []
+    for number, name in enumerate(header, start=1):
+        names.append(free(name or f"column_{number}", names))
+    return names
 
 
-def _value(name: str, value: Any, form: Form, adapter: TypeAdapter[Any] | None) -> Any:
+def _value(value: Any, name: str, kinds: Kinds, form: Form) -> Any:
     """Return a cell without blanks around it; None where it is missing."""
     if isinstance(value, str):
         value = value.strip()
-        value = None if value in ("", *form.missing) else value
-    if value is None:
+    if value is None or value in ("", *form.missing):
         return None
     if name in form.decimal_comma:
         value = str(value).replace(".", "").replace(",", ".")
     if name in form.times:
         value = str(value)[:10]
-    if adapter:
+    if name in form.unreadable:
         try:
-            adapter.validate_python(value)
+            ADAPTERS[kinds[name]].validate_python(value)
         except ValidationError:
             return None
     return value

@@ -28,10 +28,7 @@ def _day(value: Any) -> date:
     """Refuse the numbers and times of day that pydantic takes for dates; Parquet has midnights."""
     if not re.fullmatch(r"\d{4}-\d\d-\d\d( 00:00:00)?", str(value)):
         raise PydanticCustomError("day", "must be a date like 2026-01-31")
-    try:
-        return date.fromisoformat(str(value)[:10])
-    except ValueError:
-        raise PydanticCustomError("day", "input should be a valid date, like 2026-01-31") from None
+    return date.fromisoformat(str(value)[:10])
 
 
 Number = Annotated[FiniteFloat, Field(gt=-1e30, lt=1e30)]  # sums of squares stay finite
@@ -49,17 +46,20 @@ def make_row_type(columns: Kinds, required: Kinds) -> type[Any]:
     for header, kind in (columns | required).items():
         value: Any = TYPES[kind] if header in required else TYPES[kind] | None
         fields[_field_name(header, fields)] = Annotated[value, Field(alias=header)]
-    namespace = {"__doc__": "One row of the table."}
-    return make_dataclass("Example", fields.items(), namespace=namespace)
+    return make_dataclass("Example", fields.items(), namespace={"__doc__": "One row of a table."})
 
 
 def _field_name(header: str, taken: Container[str]) -> str:
     """Make a free Python name of a header: `home country` gives home_country, `class` class_."""
     plain = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", header)).strip("_")
     plain += "_" * keyword.iskeyword(plain)
-    plain = plain if plain.isidentifier() else f"column_{plain}"
-    names = (f"{plain}_{count}" if count else plain for count in itertools.count())
-    return next(name for name in names if name not in taken)
+    return free(plain if plain.isidentifier() else f"column_{plain}", taken)
+
+
+def free(name: str, taken: Container[str]) -> str:
+    """Return a name, with a number behind it where it is taken."""
+    names = (f"{name}_{number}" if number > 1 else name for number in itertools.count(1))
+    return next(one for one in names if one not in taken)
 
 
 def to_table(rows: Sequence[Any], columns: Kinds) -> pd.DataFrame:

@@ -76,10 +76,8 @@ def prepare(config: Config) -> Data:
     label: Kind = "categorical" if config.task == "classification" else "numeric"
     roles = {config.target: label, config.group: "categorical", config.time: "date"}
     required = {name: kind for name, kind in roles.items() if name}
-    if config.path:
-        records, sha256 = read(config.path, config.form, config.columns | required)
-    else:
-        records, sha256 = _tumours()
+    kinds = config.columns | required
+    records, sha256 = read(config.path, config.form, kinds) if config.path else _tumours()
     columns = config.columns or {name: "numeric" for name in records[0] if name != config.target}
     config = config.model_copy(update={"columns": columns})
     if config.skip_unlabelled:
