@@ -27,6 +27,8 @@ from proof.environment import Packages, tool_environment
 from proof.evidence import Subject
 from proof.modules import files, modules
 
+# Where the tests keep what they make once, such as an empty database of Prefect's.
+CACHE = ROOT / "build" / "pytest"
 IMPORT_ALL = f"""
 import importlib, pkgutil, sys, {PACKAGE} as package
 for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
@@ -298,7 +300,7 @@ def everything(place: Workplace) -> None:
 
 def pytest(place: Workplace, *arguments: str) -> None:
     """Run tests; one that is skipped is a failure."""
-    printed = place.run("-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *arguments)
+    printed = place.run("-m", "pytest", "-q", "-rs", "-o", f"cache_dir={CACHE}", *arguments)
     if "skipped" in printed.splitlines()[-1]:
         raise Failed(printed)
 

@@ -1,9 +1,11 @@
 """The flow on a server: its states, its cache, its gate, and what is in use afterwards."""
 
 import json
+import pickle
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,10 +31,11 @@ def flow(
     caplog: pytest.LogCaptureFixture,
 ) -> "Flow":
     """The flow, in which a training takes the run that was trained for all tests."""
+    known = trained[NAME]
 
     def train_run(name: str, config: Any) -> Run:
         run = tracking.start(name, config)
-        shutil.copytree(trained[name].folder, run.folder, dirs_exist_ok=True)
+        shutil.copytree(known.folder, run.folder, dirs_exist_ok=True)
         if config.seed:  # another model: the same weights, and a file more
             (run.model / "note.txt").write_text(f"seed {config.seed}", encoding="utf-8")
             changed = {"model_sha256": sha256_folder(run.model)}
@@ -45,7 +48,7 @@ def flow(
 
     monkeypatch.setattr(pipeline, "train_run", train_run)
     # To measure the same model on the same data gives the same, as the contract's tests show.
-    monkeypatch.setattr(pipeline, "evaluate_run", lambda run, of=None: trained[NAME].metrics)
+    monkeypatch.setattr(pipeline, "evaluate_run", lambda run, of=None: known.metrics)
     caplog.set_level("INFO")
     return Flow(caplog)
 
@@ -236,12 +239,45 @@ def test_only_what_may_pass_is_tried_again(error: BaseException | None, again: b
     assert may_pass(error) is again
 
 
-def test_the_best_candidate_goes_to_the_gate(flow: Flow) -> None:
-    flow(candidates=["seed=0", "seed=1"])
+def test_the_best_candidate_goes_to_the_gate(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two workers of a Dask cluster train them at the same time: each waits for the other."""
+    from distributed import LocalCluster
+
+    from my_project.flows import training
+
+    train_run, both = pipeline.train_run, threading.Barrier(2)
+
+    def train_together(name: str, config: Any) -> Run:
+        both.wait(timeout=120)
+        return train_run(name, config)
+
+    monkeypatch.setattr(pipeline, "train_run", train_together)
+    workers = {"n_workers": 2, "threads_per_worker": 1, "processes": False}
+    with LocalCluster(**workers, protocol="tcp://", dashboard_address=None) as cluster:
+        monkeypatch.setenv("FLOW_DASK", cluster.scheduler_address)
+        on_dask = training.train_and_promote.with_options(task_runner=training.task_runner())
+        monkeypatch.setattr(training, "train_and_promote", on_dask)
+        flow(candidates=["seed=0", "seed=1"])
     assert len(finished_runs(NAME)) == 2
     best = tracking.champion(NAME)
     assert best is not None
     assert (best.model / "note.txt").exists()
+
+
+def test_a_number_of_local_workers_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    from my_project.flows import training
+
+    monkeypatch.setenv("FLOW_DASK", "2")
+    assert training.task_runner().cluster_kwargs == {"n_workers": 2, "threads_per_worker": 1}
+    monkeypatch.setitem(sys.modules, "prefect_dask.task_runners", None)
+    with pytest.raises(UserError, match=r"^FLOW_DASK: needs the extra: pip install"):
+        training.task_runner()
+
+
+@pytest.mark.parametrize("name", workloads.NAMES)
+def test_what_a_worker_gets_can_be_sent(name: str) -> None:
+    config = workloads.load(name).Config()
+    assert pickle.loads(pickle.dumps(config)) == config
 
 
 @pytest.mark.parametrize(

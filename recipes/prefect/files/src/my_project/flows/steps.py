@@ -72,7 +72,8 @@ def _packages() -> list[str]:
 def _key(context: TaskRunContext, arguments: dict[str, Any]) -> str:
     """Return the key of a cached result: the step, its inputs, this code, and its packages."""
     code = sha256_folder(Path(__file__).parents[1], "*.py")
-    text = json.dumps([context.task.name, arguments, code, _packages()], default=dump_config)
+    parts = [context.task.name, sorted(arguments.items()), code, _packages()]
+    text = json.dumps(parts, default=dump_config)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
