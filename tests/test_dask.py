@@ -8,7 +8,10 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from projects import PACKAGE, Project
+
+pytestmark = pytest.mark.proof
 
 PROJECT = Project(("tabular", "prefect"))
 MODELS = ["linear", "svm", "neighbours"]

@@ -15,6 +15,8 @@ import pytest
 from projects import OWN, PACKAGE, ROOT, Project, combinations
 from proof.commands import ELSEWHERE, commands
 
+pytestmark = pytest.mark.proof
+
 PROJECTS = [Project(recipes) for recipes in combinations()]
 every_project = pytest.mark.parametrize("project", PROJECTS, ids=lambda one: one.label)
 LINK = re.compile(r"\[[^\]]*\]\(([^)#:]+)(?:#[^)]*)?\)")

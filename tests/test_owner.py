@@ -9,6 +9,8 @@ from projects import Project
 
 from mlmw.template import template_root
 
+pytestmark = pytest.mark.proof
+
 
 @pytest.mark.skipif(
     not (template_root() / ".git").exists(), reason="the history is in a Git checkout of mlmw only"

@@ -16,7 +16,10 @@ from walkthrough import steps, walk
 
 from mlmw.render import render
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="the pages show commands for bash")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.skipif(os.name == "nt", reason="the pages show commands for bash"),
+]
 EVERYTHING = Project(tuple(choices()))
 
 
@@ -24,7 +27,7 @@ EVERYTHING = Project(tuple(choices()))
 class Made(Project):
     """A project that a page has made."""
 
-    place: Path
+    place: Path = Path()
 
     @property
     def folder(self) -> Path:
@@ -37,7 +40,7 @@ def give_environments(folder: Path) -> None:
         if not (place / ".venv").exists():
             content = {"pyproject.toml": (place / "pyproject.toml").read_bytes()}
             packages = Packages(EVERYTHING.python)
-            derive(Made((), place), packages, packages.closure(requirements(content)))
+            derive(Made((), place=place), packages, packages.closure(requirements(content)))
             (place / ".venv" / ".ready").touch()
 
 

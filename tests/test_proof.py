@@ -17,6 +17,8 @@ from proof.environment import Packages, site_packages
 from proof.evidence import Evidence, Subject, gather
 from proof.modules import modules
 
+pytestmark = pytest.mark.proof
+
 EVERYTHING = Project(tuple(choices()))
 
 

@@ -12,6 +12,8 @@ from tempfile import TemporaryDirectory
 import pytest
 from projects import ROOT, Project, combinations, rendered_files
 
+pytestmark = pytest.mark.proof
+
 PROJECTS = [Project(recipes) for recipes in combinations()]
 every_project = pytest.mark.parametrize("project", PROJECTS, ids=lambda one: one.label)
 SCRIPTS = Path(sys.executable).parent

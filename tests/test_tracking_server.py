@@ -15,6 +15,8 @@ import pytest
 from postgresql import Database, database, free_port, programs
 from projects import PACKAGE, Project
 
+pytestmark = pytest.mark.proof
+
 PROJECT = Project(("mlflow",))
 
 
