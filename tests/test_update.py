@@ -1,9 +1,12 @@
 """`mlmw update`: what it makes of a project, what it refuses, and that it can be undone."""
 
+import contextlib
 import errno
 import json
 import os
 import shutil
+import stat
+import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -149,14 +152,23 @@ def test_untracked_files_are_never_overwritten(ignored: bool, project: Path, mlm
     assert mlmw("update", "project", "--continue").code == 0
 
 
-def test_untracked_file_where_a_folder_has_to_be(project: Path, mlmw: Mlmw) -> None:
+def write_mine(path: Path) -> None:
+    path.write_text("mine\n")
+
+
+# A pipe stands for all that is neither file nor folder.
+@pytest.mark.parametrize("make", [write_mine, *([os.mkfifo] if hasattr(os, "mkfifo") else [])])
+def test_untracked_file_where_a_folder_has_to_be(
+    make: Callable[[Path], None], project: Path, mlmw: Mlmw
+) -> None:
     shutil.rmtree(project / "docs")
     commit(project)
-    (project / "docs").write_text("mine\n")
+    make(project / "docs")
     outcome = update(mlmw, "project")
     [conflict] = outcome["conflicts"]  # type: ignore[misc]
     assert conflict["sidecar"] == "docs.from-template/second.md"
-    assert (project / "docs").read_text() == "mine\n"
+    assert make is not write_mine or (project / "docs").read_text() == "mine\n"
+    assert not (project / "docs").is_dir()
     assert (project / conflict["sidecar"]).read_text() == "# My project, second\n"
     assert mlmw("update", "project", "--abort").code == 0
     assert not (project / "docs.from-template").exists()
@@ -177,6 +189,17 @@ def test_untracked_file_that_is_the_same_is_no_conflict(project: Path, mlmw: Mlm
     assert update(mlmw, "project")["result"] == "changed"
     assert mlmw("update", "project", "--abort").code == 0
     assert working_tree(project) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows knows no such permissions")
+def test_permissions_stay(project: Path, mlmw: Mlmw) -> None:
+    (project / "Makefile").chmod(0o600)
+    (project / "README.md").chmod(0o755)
+    git(project, "config", "core.fileMode", "false")
+    wanted = {"Makefile": 0o600, "README.md": 0o755}
+    for command in ((), ("--abort",)):
+        assert mlmw("update", "project", *command).code == 0
+        assert {name: stat.S_IMODE((project / name).stat().st_mode) for name in wanted} == wanted
 
 
 # --- Conflicts, and the ways out ------------------------------------------------------------------
@@ -470,6 +493,27 @@ def add_submodule_that_is_not_there(project: Path) -> None:
     (project / "docs").mkdir()
 
 
+def begin_merge(project: Path) -> None:
+    git(project, "checkout", "--quiet", "-b", "other")
+    commit(project)
+    git(project, "checkout", "--quiet", "main")
+    git(project, "merge", "--quiet", "--no-ff", "--no-commit", "other")
+
+
+def begin_rebase(project: Path) -> None:
+    commit(project)
+    with contextlib.suppress(subprocess.CalledProcessError):
+        git(project, "rebase", "--quiet", "--exec", "false", "--force-rebase", "HEAD~")
+
+
+def failing_filter(project: Path) -> None:
+    append(project / ".gitattributes", "README.md filter=lfs\n")
+    commit(project)
+    git(project, "config", "filter.lfs.required", "true")
+    git(project, "config", "filter.lfs.clean", "false")
+    os.utime(project / "README.md", (1_000_000_000, 1_000_000_000))  # so that git looks at it
+
+
 REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
     "dirty": (lambda p: append(p / "README.md", "x"), "commit or stash them first"),
     "assumed unchanged": (hide_edit, "git was told not to look at it"),
@@ -483,6 +527,10 @@ REFUSALS: dict[str, tuple[Callable[[Path], object], str]] = {
     "submodule": (add_submodule, "'docs' is a repository of its own"),
     "empty submodule": (add_submodule_that_is_not_there, "'docs' is a repository of its own"),
     "unseen edit": (same_size_and_times, "though its size and times are those that git remembers"),
+    "merge": (begin_merge, "a merge is under way in its repository"),
+    "rebase": (begin_rebase, "a rebase is under way in its repository"),
+    "filter": (failing_filter, "it cannot be looked at"),
+    "broken index": (lambda p: (p / ".git" / "index").write_bytes(b"x"), "it cannot be looked at"),
     "staged": (stage_something, "commit or stash them first"),
     "no answers": (lambda p: (p / ".copier-answers.yml").unlink(), "by which projects are known"),
     "empty answers": (answers_text(""), "it holds no answers"),
@@ -521,6 +569,46 @@ def test_refusals(case: str, project: Path, mlmw: Mlmw) -> None:
     assert result.err.startswith("error: ")
     assert result.err.count("\n") == 1
     assert snapshot(project) == before
+
+
+def test_filter_that_cannot_write(project: Path, mlmw: Mlmw) -> None:
+    """Git fails when nothing is replaced yet, and could not write the old files either."""
+    append(project / ".gitattributes", "* filter=lfs\n")
+    commit(project)
+    git(project, "config", "filter.lfs.required", "true")
+    git(project, "config", "filter.lfs.clean", "cat")
+    git(project, "config", "filter.lfs.smudge", "false")
+    before = working_tree(project)
+    result = mlmw("update", "project")
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert "(external filter 'false' failed 1); nothing was changed\n" in result.err
+    assert working_tree(project) == before
+    assert "no update is under way" in mlmw("update", "project", "--abort").err
+
+
+def test_status_of_a_bad_answer(project: Path, mlmw: Mlmw) -> None:
+    path = project / ".copier-answers.yml"
+    path.write_text(path.read_text().replace("package: my_project", "package: null"))
+    result = mlmw("status", "project")
+    assert (result.code, result.err) == (0, "")
+    assert "it refuses an answer of .copier-answers.yml" in result.out
+
+
+def test_empty_template(mlmw: Mlmw) -> None:
+    result = mlmw("update", "--template", "")
+    assert (result.code, result.out) == (2, "")
+    assert result.err == "error: --template '': it is empty; give it a value\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows removes no folder that somebody is in")
+@pytest.mark.parametrize("command", [["update"], ["status"], ["add", "cnn"], ["new", "x"]])
+def test_current_folder_that_is_gone(
+    command: list[str], here: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.rmdir()
+    result = mlmw(*command)
+    monkeypatch.chdir(here.parent)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
 
 
 def test_no_git(project: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -855,6 +943,8 @@ def test_exit_code_of_a_fleet(template: Releases, project: Path, here: Path, mlm
     assert mlmw("update", "--check", "dirty", "newest").code == 1
     assert mlmw("update", "dirty", "project").code == 1
     assert mlmw("update", "project", "newest").code == 0
+    (here / "dirty" / ".git" / "index").write_bytes(b"broken")
+    assert mlmw("update", "dirty", "newest").code == 2
 
 
 def test_nothing_to_add_although_there_is_a_newer_release(project: Path, mlmw: Mlmw) -> None:

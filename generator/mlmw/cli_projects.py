@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -12,6 +12,7 @@ from mlmw.errors import MlmwError, Refusal
 if TYPE_CHECKING:
     from mlmw.update import Outcome, Wanted
 
+T = TypeVar("T")
 Paths = Annotated[
     list[str] | None,
     typer.Argument(metavar="PATH", help="Projects [this folder].", show_default=False),
@@ -43,7 +44,7 @@ def status_command(path: Paths = None, json: Json = False) -> None:
     states, errors = [], []
     for one in progress.over(paths, "status"):
         try:
-            states.append(status(one))
+            states.append(_step(status, one))
         except MlmwError as error:
             if len(paths) == 1:
                 raise
@@ -94,9 +95,11 @@ def update_command(
     if len(modes) > 1 or (modes and modes[0] in ("--abort", "--continue") and (to or template)):
         given = " ".join([*modes, *(["--to"] if to else []), *(["--template"] if template else [])])
         raise Refusal(given, "these do not go together", "give one of them")
-    from mlmw import conclude, source, update
+    from mlmw import checks, conclude, source, update
 
-    wanted = update.Wanted(to=to, template=template and source.normal(template))
+    if template is not None:
+        template = source.normal(checks.single_line("--template", template))
+    wanted = update.Wanted(to=to, template=template)
     steps: dict[str, Callable[[str], Outcome]] = {
         "--check": lambda one: update.check(one, wanted),
         "--abort": conclude.undo,
@@ -195,6 +198,19 @@ def _change(
         _for_each(paths, action, lambda one: update.apply(one, wanted), json)
 
 
+def _step(step: Callable[[str], T], path: str) -> T:
+    """Do one step; where git or the system fails before it changes anything, say so in one line."""
+    from subprocess import CalledProcessError
+
+    from mlmw import git
+
+    try:
+        return step(path)
+    except (OSError, CalledProcessError) as error:
+        why = f"it cannot be looked at ({git.first_line(error)})"
+        raise Refusal(f"project {path!r}", why, "nothing was changed") from None
+
+
 def _for_each(
     paths: list[str] | None,
     action: str,
@@ -210,7 +226,7 @@ def _for_each(
     try:
         for path in progress.over(paths or ["."], action, bar):
             try:
-                outcomes.append(step(path))
+                outcomes.append(_step(step, path))
             except MlmwError as error:
                 if not json and alone:
                     raise

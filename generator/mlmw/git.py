@@ -147,9 +147,9 @@ def first_line(error: BaseException) -> str:
     return lines[0].strip().removeprefix("fatal: ").removeprefix("error: ") if lines else "unknown"
 
 
-def version() -> tuple[int, ...]:
-    """Git's version; raises `OSError` or `CalledProcessError`."""
-    words = run(Path.cwd(), "--version").split()
+def version(folder: Path) -> tuple[int, ...]:
+    """Git's version, asked in some folder; raises `OSError` or `CalledProcessError`."""
+    words = run(folder, "--version").split()
     numbers = [part for part in words[2].split(".") if part.isdigit()]
     return tuple(int(number) for number in numbers)
 

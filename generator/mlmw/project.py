@@ -114,7 +114,7 @@ def find(given: str) -> Project:
     folder = check_folder(given)
     what = f"project {given!r}"
     try:
-        numbers = git.version()
+        numbers = git.version(folder)
     except (OSError, subprocess.CalledProcessError):
         raise Refusal(what, "git was not found", "install git: it merges the changes") from None
     if numbers < OLDEST_GIT:

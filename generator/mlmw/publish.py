@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import signal
+import stat
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,7 +19,7 @@ from mlmw.answers import ANSWERS
 from mlmw.errors import MlmwError, Refusal
 from mlmw.journal import ABORTING, DONE, OPEN, Journal, folder
 from mlmw.kept import commit, keep, point, unknown_stages
-from mlmw.merge import difference
+from mlmw.merge import Entry, difference
 from mlmw.project import Project
 from mlmw.replace import Changed, Site, fingerprint
 
@@ -88,6 +89,7 @@ def finish(project: Project, journal: Journal) -> list[str]:
         index = git_index.copy(project)
         git_index.put(project, index, changed)
         staged = _stage(project, shop, index, [path for path in replaced if changed[path]])
+        _keep_permissions(site, staged, old, new)
         for path, oid in journal.sidecars.items():
             if not os.path.lexists(project.folder / path):  # or else a killed run has put it there
                 staged[path] = _stage_sidecar(project, shop, path, oid)
@@ -128,8 +130,9 @@ def _restore(project: Project, journal: Journal, by_force: bool) -> list[str]:
         unknown = unknown_stages(project, journal, old, new)
         index = git_index.copy(project)
         git_index.put(project, index, back)
-        replaced = back.keys() - set(journal.adopted)
+        replaced = {path for path in back if not _as_before(journal, site, path, back[path])}
         staged = _stage(project, shop, index, [path for path in replaced if back[path]])
+        _keep_permissions(site, staged, new, old)
         for path, old_file in staged.items():
             journal.know(path, fingerprint(old_file))
         with _uninterrupted():
@@ -154,6 +157,27 @@ def _restore(project: Project, journal: Journal, by_force: bool) -> list[str]:
             git_index.install(project, index)
     journal.forget(project)
     return kept
+
+
+def _as_before(journal: Journal, site: Site, path: str, before: Entry | None) -> bool:
+    """Whether a file is still as it was first seen, or was not there for the update to replace."""
+    if path in journal.adopted:
+        return True
+    known = journal.known.get(path, [])
+    return before is not None and bool(known) and site.fingerprint(path) == known[0]
+
+
+def _keep_permissions(
+    site: Site, staged: Mapping[str, Path], old: Mapping[str, Entry], new: Mapping[str, Entry]
+) -> None:
+    """A file keeps its permissions where git's mode, which tells programs from files, stays."""
+    for path, file in staged.items():
+        same = path in old and path in new and old[path].mode == new[path].mode
+        if same and not site.blocker(path):
+            with contextlib.suppress(FileNotFoundError):
+                mode = (site.root / path).lstat().st_mode
+                if stat.S_ISREG(mode) and stat.S_ISREG(file.lstat().st_mode):
+                    file.chmod(stat.S_IMODE(mode))
 
 
 def _check_known(

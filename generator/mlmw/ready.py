@@ -18,9 +18,22 @@ from mlmw.replace import fingerprint
 SUBMODULE = "160000"  # the mode of an entry
 
 
+UNDER_WAY = {
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+}
+
+
 def check_nothing_open(project: Project, journal: Journal | None, head: str) -> None:
-    """Refuse while an earlier update waits to be completed, resolved or undone."""
+    """Refuse while an earlier update waits to be completed, resolved or undone, or git does."""
     what = f"project {project.given!r}"
+    for name, action in UNDER_WAY.items():
+        if (project.git_dir / name).exists():
+            why = f"a {action} is under way in its repository"
+            raise Refusal(what, why, f"finish it, or git {action} --abort, then run this again")
     if journal is None:
         return
     check_complete(project, journal)

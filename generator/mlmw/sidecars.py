@@ -48,7 +48,8 @@ def _blocked(folder: Path, path: str, leaving: set[str]) -> str | None:
     """The untracked thing, if any, that stands where a new file has to go."""
     for parent in reversed(PurePosixPath(path).parents[:-1]):
         place = folder / parent
-        if str(parent) not in leaving and (place.is_symlink() or place.is_file()):
+        there = place.is_symlink() or (place.exists() and not place.is_dir())
+        if there and str(parent) not in leaving:
             return str(parent)
     place = folder / path
     if place.is_symlink() or not place.is_dir():

@@ -92,6 +92,8 @@ def _compare_files(
     template: source.Template, folder: Path, stored: dict[str, Any], state: Status
 ) -> None:
     """Compare the project with what its version renders."""
+    from copier.errors import CopierError
+
     from mlmw.render import render
 
     with tempfile.TemporaryDirectory(prefix="mlmw-", ignore_cleanup_errors=True) as temporary:
@@ -99,7 +101,7 @@ def _compare_files(
         template.export(template.commit(state.version), root)
         try:
             result = render(root, rendered, answers_file.given(stored))
-        except ValueError as error:
+        except (CopierError, ValueError) as error:
             why = f"it refuses an answer of {ANSWERS} ({' '.join(str(error).split())})"
             raise Refusal(f"template {state.version!r}", why, "restore that file") from None
         state.layers = [layer["name"] for layer in result.get("layers", [])]

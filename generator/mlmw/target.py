@@ -34,8 +34,12 @@ class Target:
 
 def check(given: str) -> Target:
     """Find out whether a project can be made there; raises `Refusal` if not."""
-    path = Path(os.path.abspath(checks.single_line("PATH", given)))
     what = f"PATH {given!r}"
+    try:
+        path = Path(os.path.abspath(checks.single_line("PATH", given)))
+    except FileNotFoundError:
+        why = "the current folder is not there any more"
+        raise Refusal(what, why, "go to another one, with cd") from None
     _check_vacant(what, path)
     ancestor = path.parent
     while not os.path.lexists(ancestor):
