@@ -61,13 +61,14 @@ def bad_server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real server: `tracking-ui` in a project of its own."""
-    port = free_port()
+    port, folder = free_port(), tmp_path_factory.mktemp("server")
+    database = folder / tracking_mlflow.STORE / "mlflow.db"
+    database.parent.mkdir(parents=True)
+    database.write_bytes(tracking_mlflow.empty_database())  # MLflow would work on it for a second
     command = [sys.executable, "-m", "my_project"]
     command += ["tracking-ui", "--port", str(port)]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
-    with subprocess.Popen(
-        command, cwd=tmp_path_factory.mktemp("server"), env=environment, text=True
-    ) as process:
+    with subprocess.Popen(command, cwd=folder, env=environment, text=True) as process:
         try:
             yield wait_for(f"http://127.0.0.1:{port}", process)
         finally:

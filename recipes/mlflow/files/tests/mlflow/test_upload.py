@@ -29,8 +29,6 @@ from my_project.utils.records import (
     validate,
 )
 
-every_workload = pytest.mark.parametrize("name", workloads.NAMES)
-
 
 @pytest.fixture
 def client(run: Run) -> Iterator[Any]:
@@ -73,41 +71,44 @@ def test_a_setting_that_is_a_word_is_no_metric(run: Run, client: Any) -> None:
     assert "kind" not in logged
 
 
-@every_workload
-def test_a_fresh_process_loads_the_model_without_pickle(
-    trained: Mapping[str, Run], tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+def test_a_fresh_process_loads_the_models_without_pickle(
+    trained: Mapping[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = trained[name]
-    monkeypatch.chdir(run.folder.parents[2])
-    run_id = tracking_upload.upload(run)
+    runs = list(trained.values())
+    monkeypatch.chdir(runs[0].folder.parents[2])
+    ids = [tracking_upload.upload(run) for run in runs]
     with tracking_mlflow.connected() as client:
-        model_id = client.get_run(run_id).data.tags["model_id"]
-    [model] = tracking_mlflow.STORE.absolute().glob(f"artifacts/models/{model_id}/artifacts")
+        models = [client.get_run(run_id).data.tags["model_id"] for run_id in ids]
     loading = (
         "import json, sys, mlflow, pandas\n"
-        "rows = [json.loads(line) for line in open(sys.argv[2], encoding='utf-8')]\n"
-        "answers = mlflow.pyfunc.load_model(sys.argv[1]).predict(pandas.DataFrame(rows))\n"
-        "print(json.dumps(answers.to_dict('records')))\n"
+        "for model, examples in zip(sys.argv[1::2], sys.argv[2::2]):\n"
+        "    rows = [json.loads(line) for line in open(examples, encoding='utf-8')]\n"
+        "    answers = mlflow.pyfunc.load_model(model).predict(pandas.DataFrame(rows))\n"
+        "    print(json.dumps(answers.to_dict('records')))\n"
     )
+    pairs = zip(models, runs, strict=True)
+    sources = [(f"models:/{model}", str(run.folder / "examples.jsonl")) for model, run in pairs]
     outcome = subprocess.run(
-        [sys.executable, "-c", loading, f"models:/{model_id}", str(run.folder / "examples.jsonl")],
+        [sys.executable, "-c", loading, *(word for pair in sources for word in pair)],
         env=os.environ | {"MLFLOW_TRACKING_URI": tracking_mlflow.database()},
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=True,
     )
-    loaded = pipeline.load_model(run)
-    path = run.folder / "examples.jsonl"
-    answers = loaded.predict(validate(read_records(path), loaded.example_type, path))
-    wanted = format_predictions(answers, ".jsonl").splitlines()
-    assert json.loads(outcome.stdout) == [json.loads(line) for line in wanted]
-    files = [path for path in model.rglob("*") if path.is_file()]
-    assert files
-    assert not [path for path in files if path.read_bytes().startswith(b"\x80")]
-    pinned = (model / "requirements.txt").read_text(encoding="utf-8").split()
-    assert f"numpy=={run.metadata['packages']['numpy']}" in pinned
-    assert not [line for line in pinned if line.startswith("pytest")]
+    for run, model, printed in zip(runs, models, outcome.stdout.splitlines(), strict=True):
+        loaded = pipeline.load_model(run)
+        path = run.folder / "examples.jsonl"
+        answers = loaded.predict(validate(read_records(path), loaded.example_type, path))
+        wanted = format_predictions(answers, ".jsonl").splitlines()
+        assert json.loads(printed) == [json.loads(line) for line in wanted]
+        [folder] = tracking_mlflow.STORE.absolute().glob(f"artifacts/models/{model}/artifacts")
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        assert files
+        assert not [path for path in files if path.read_bytes().startswith(b"\x80")]
+        pinned = (folder / "requirements.txt").read_text(encoding="utf-8").split()
+        assert f"numpy=={run.metadata['packages']['numpy']}" in pinned
+        assert not [line for line in pinned if line.startswith("pytest")]
 
 
 def test_uploading_twice_gives_one_run(recorded: Run, client: Any) -> None:
@@ -169,16 +170,22 @@ def test_a_damaged_database_is_told_in_one_line(run: Run) -> None:
 
 
 def test_two_processes_may_make_the_database_at_once(project: Path) -> None:
-    connecting = (
-        "import sys; from my_project import tracking_mlflow\n"
-        "with tracking_mlflow.connected() as client:\n"
-        "    client.create_experiment(sys.argv[1])\n"
+    Path("empty.db").write_bytes(tracking_mlflow.empty_database())
+    making = (
+        "import sys, time; from pathlib import Path; from my_project import tracking_mlflow\n"
+        "def slowly():\n"
+        "    Path(sys.argv[1]).touch()\n"
+        "    time.sleep(2)\n"
+        "    return Path('empty.db').read_bytes()\n"
+        "tracking_mlflow.empty_database = slowly\n"
+        "tracking_mlflow.make_database()\n"
     )
     names = ["one", "other"]
-    processes = [subprocess.Popen([sys.executable, "-c", connecting, name]) for name in names]
+    processes = [subprocess.Popen([sys.executable, "-c", making, name]) for name in names]
     assert [process.wait() for process in processes] == [0, 0]
+    assert sum(Path(name).exists() for name in names) == 1  # the other found it made
     with tracking_mlflow.connected() as client:
-        assert {one.name for one in client.search_experiments()} == {"Default", *names}
+        assert [one.name for one in client.search_experiments()] == ["Default"]
     assert not list(tracking_mlflow.STORE.glob("tmp*"))
 
 
