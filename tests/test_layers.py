@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 from conftest import Mlmw
-from releases import Releases, append, commit, copy_template, git, working_tree
+from releases import (
+    Releases,
+    append,
+    commit,
+    copy_project,
+    copy_template,
+    git,
+    pack,
+    working_tree,
+)
 
 from mlmw import cli
 from mlmw.catalogue import load_catalogue
@@ -40,6 +49,7 @@ def fresh(template: Releases, tmp_path_factory: pytest.TempPathFactory) -> Fresh
             options = [f"--recipe={recipe}" for recipe in recipes]
             command = ("new", str(made[key]), "--template", str(template.place), "--defaults")
             assert cli.run([*command, *options]) == 0
+            pack(made[key])
         return made[key]
 
     return fresh
@@ -50,7 +60,7 @@ def fresh(template: Releases, tmp_path_factory: pytest.TempPathFactory) -> Fresh
 def test_added_later_is_as_if_from_the_start_and_leaves_nothing(
     present: tuple[str, ...], added: str, fresh: Fresh, here: Path, mlmw: Mlmw
 ) -> None:
-    shutil.copytree(fresh(*present), here / "project")
+    copy_project(fresh(*present), here / "project")
     result = mlmw("add", added, "--project", "project")
     assert (result.code, result.err) == (0, "")
     assert working_tree(here / "project") == working_tree(fresh(*present, added))
@@ -60,7 +70,7 @@ def test_added_later_is_as_if_from_the_start_and_leaves_nothing(
 
 
 def test_all_at_once(fresh: Fresh, here: Path, mlmw: Mlmw) -> None:
-    shutil.copytree(fresh(), here / "project")
+    copy_project(fresh(), here / "project")
     assert mlmw("add", ",".join(reversed(RECIPES)), "--project", "project").code == 0
     assert working_tree(here / "project") == working_tree(fresh(*RECIPES))
     assert mlmw("remove", *RECIPES, "--project", "project").code == 0
@@ -70,7 +80,7 @@ def test_all_at_once(fresh: Fresh, here: Path, mlmw: Mlmw) -> None:
 @pytest.fixture
 def project(fresh: Fresh, here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder: a project with the first recipe."""
-    shutil.copytree(fresh(RECIPES[0]), here / "project")
+    copy_project(fresh(RECIPES[0]), here / "project")
     monkeypatch.chdir(here / "project")
     return here / "project"
 
@@ -183,7 +193,7 @@ def test_status(
     recipes: list[str], fresh: Fresh, here: Path, mlmw: Mlmw, template: Releases
 ) -> None:
     project = here / "project"
-    shutil.copytree(fresh(*recipes), project)
+    copy_project(fresh(*recipes), project)
     (project / "LICENSE").unlink()
     append(project / "README.md", "mine\n")
     append(project / "Makefile", "# mine\n")
@@ -212,7 +222,7 @@ def test_status_without_git_and_template(fresh: Fresh, here: Path, mlmw: Mlmw) -
 
 
 def test_status_of_several(fresh: Fresh, here: Path, mlmw: Mlmw) -> None:
-    shutil.copytree(fresh(), here / "project")
+    copy_project(fresh(), here / "project")
     result = mlmw("status", "project", "missing", "--json")
     assert result.code == 2
     assert [one["path"] for one in json.loads(result.out)] == ["project"]

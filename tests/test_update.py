@@ -224,6 +224,9 @@ def test_conflicts_are_listed_and_left_as_git_leaves_them(conflicting: Path, mlm
     assert ">>>>>>> template-v0.2.0\n" in text
     unmerged = git(conflicting, "diff", "--name-only", "--diff-filter=U").splitlines()
     assert unmerged == [".dockerignore", "Makefile"]
+    [state] = json.loads(mlmw("status", "project", "--json").out)
+    assert [one["path"] for one in state["conflicts"]] == [".dockerignore", "Makefile"]
+    assert "  Under way  update with open conflicts\n" in mlmw("status", "project").out + "\n"
     refused = mlmw("update", "project")
     assert refused.code == 2
     assert "its last update has open conflicts; resolve them, git add" in refused.err
@@ -370,6 +373,8 @@ def test_check(project: Path, mlmw: Mlmw) -> None:
     assert update(mlmw, "project", "--check")["result"] == "behind"
     assert snapshot(project) == before
     assert update(mlmw, "project", "--check", "--to", "0.1.0")["result"] == "unchanged"
+    [state] = json.loads(mlmw("status", "project", "--json").out)
+    assert (state["behind"], state["newer"]) == (1, ["v0.2.0"])
 
 
 def test_to_a_version(template: Releases, project: Path, mlmw: Mlmw) -> None:
