@@ -70,6 +70,7 @@ class Workspace:
     """A bare repository that sees the project's objects and keeps its own new ones."""
 
     repository: Path
+    _listed: dict[str, dict[str, Entry]] = field(default_factory=dict, compare=False)
 
     def git(
         self,
@@ -91,9 +92,12 @@ class Workspace:
         self.git("add", "--all", "--force", "--", ".", extra=work)
         return self.text("write-tree", extra=index)
 
-    def entries(self, tree: str) -> dict[str, Entry]:
-        """Every file of a tree."""
-        return entries(self.git("ls-tree", "-r", "-z", "--full-tree", tree))
+    def entries(self, tree: str) -> Mapping[str, Entry]:
+        """Every file of a tree, which git is asked for once."""
+        if tree not in self._listed:
+            listing = self.git("ls-tree", "-r", "-z", "--full-tree", tree)
+            self._listed[tree] = entries(listing)
+        return self._listed[tree]
 
     def with_changes(self, tree: str, changed: Mapping[str, Entry | None]) -> str:
         """A tree with some files put in or, where the entry is `None`, taken out."""
