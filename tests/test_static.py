@@ -3,7 +3,9 @@
 A file that is the same in several combinations is checked once in each process of the tests.
 """
 
+import ast
 import functools
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +69,23 @@ def test_compose_files(files: dict[str, bytes]) -> None:
     schema = ("check-jsonschema", "--builtin-schema", "vendor.compose-spec")
     for name in [name for name in files if "compose" in name and name.endswith((".yml", ".yaml"))]:
         assert findings(schema, name, files[name]) == ""
+
+
+def test_every_setting_of_the_service_is_documented_and_reaches_its_container() -> None:
+    recipe = ROOT / "recipes/serving/files"
+    source = (recipe / "src/my_project/serving/settings.py").read_text("utf-8")
+    [settings] = [one for one in ast.parse(source).body if getattr(one, "name", "") == "Settings"]
+    names = {
+        f"SERVE_{one.target.id}".upper()
+        for one in ast.walk(settings)
+        if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
+    }
+    assert "SERVE_BATCH_SIZE" in names
+    page = (recipe / "docs/serving.md").read_text("utf-8")
+    assert set(re.findall(r"`(SERVE_[A-Z0-9_]+)`", page.partition("## Settings")[2])) == names
+    files = rendered_files(Project(("serving",)).folder)
+    passed = re.findall(r"^      (SERVE_\w+):$", files["docker-compose.yml"].decode(), re.MULTILINE)
+    assert set(passed) == names - {"SERVE_HOST", "SERVE_PORT"}  # which the Dockerfile sets
 
 
 @every_project

@@ -23,6 +23,7 @@ from my_project.utils.records import read_records, validate
 PATIENT = {
     "SERVE_POLL_SECONDS": "0.2",
     "SERVE_BODY_SECONDS": "300",
+    "SERVE_PREDICT_SECONDS": "300",
     "SERVE_KEEP_ALIVE_SECONDS": "300",
     "SERVE_SHUTDOWN_SECONDS": "300",
     "MALLOC_MMAP_THRESHOLD_": "131072",

@@ -6,6 +6,8 @@ import json
 import logging
 import math
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -153,10 +155,17 @@ def test_without_a_thread_requests_fail_and_do_not_wait(
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", refuse)
-        answers = batches(model, records, [1, 2], limit=6)
-    assert [str(answer) for answer in answers] == ["can't start new thread"] * 2
+    async def test() -> None:
+        batcher = Batcher(6, seconds=60)
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            for _ in range(2):
+                with pytest.raises(RuntimeError, match="can't start new thread"):
+                    await batcher.predict(model, examples[:1])
+        assert len(await batcher.predict(model, examples[:1])) == 1
+
+    examples = validate(records[NAME], model.example_type, "records")
+    asyncio.run(test())
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
@@ -205,23 +214,23 @@ def test_what_the_model_refuses_is_the_clients_fault(model: Moody, records: Reco
 
 
 @asynccontextmanager
-async def held(model: Moody, asking: httpx.AsyncClient, records: Records) -> AsyncIterator[Any]:
-    """Keep the model busy with a first request until the block ends; yield that request."""
-    entered, go_on, working = threading.Event(), threading.Event(), model.mood
+async def busy(model: Moody) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Keep the model busy with the next call until the block ends; yield how to wait for it."""
+    entered, go_on, mood = threading.Event(), threading.Event(), model.mood
 
     def wait(examples: Sequence[Any]) -> Sequence[Any]:
+        model.mood = mood
         entered.set()
         assert go_on.wait(60)
-        return working(examples)
+        return model.model.predict(examples)
+
+    async def wait_for_it() -> None:
+        while not entered.is_set():
+            await asyncio.sleep(0.001)
 
     model.mood = wait
-    first = asyncio.create_task(asking.post("/predict", json=records[NAME][0]))
-    while not entered.is_set():
-        await asyncio.sleep(0.001)
-    model.mood = working
-    yield first
+    yield wait_for_it
     go_on.set()
-    assert (await first).status_code == 200
 
 
 def batches(model: Moody, records: Records, sizes: list[int], limit: int) -> list[Any]:
@@ -229,9 +238,14 @@ def batches(model: Moody, records: Records, sizes: list[int], limit: int) -> lis
     examples = validate(records[NAME], model.example_type, "records")
 
     async def main() -> list[Any]:
-        batcher = Batcher(limit)
-        model.sizes.clear()
-        jobs = [batcher.predict(model, examples[:size]) for size in sizes]
+        batcher = Batcher(limit, seconds=60)
+        async with busy(model) as entered:
+            first = asyncio.create_task(batcher.predict(model, examples[:1]))
+            await entered()
+            jobs = [asyncio.create_task(batcher.predict(model, examples[:n])) for n in sizes]
+            await settled()
+            model.sizes.clear()
+        await first
         return list(await asyncio.gather(*jobs, return_exceptions=True))
 
     return asyncio.run(main())
@@ -259,7 +273,9 @@ def test_of_requests_predicted_together_only_the_bad_one_fails(
 
 def test_above_the_limit_a_request_is_sent_away_at_once(model: Moody, records: Records) -> None:
     async def test(asking: httpx.AsyncClient) -> None:
-        async with held(model, asking, records):
+        async with busy(model) as entered:
+            first = asyncio.create_task(asking.post("/predict", json=records[NAME][0]))
+            await entered()
             second = asyncio.create_task(asking.post("/predict", json=records[NAME][0]))
             await settled()
             third = await asking.post("/predict", json=records[NAME][0])
@@ -267,10 +283,47 @@ def test_above_the_limit_a_request_is_sent_away_at_once(model: Moody, records: R
             assert int(third.headers["retry-after"]) > 0
             for path in ("/health/live", "/health/ready", "/metrics", "/metadata"):
                 assert (await asking.get(path)).status_code == 200
-        assert (await second).status_code == 200
+        assert [(await one).status_code for one in (first, second)] == [200, 200]
         assert (await asking.post("/predict", json=records[NAME][0])).status_code == 200
 
     run(test, max_concurrency=2)
+
+
+def test_what_a_model_does_not_predict_in_time_is_given_up(model: Moody, records: Records) -> None:
+    async def test(asking: httpx.AsyncClient) -> None:
+        before = count("http_requests_total", path="/predict", method="POST", status="503")
+        async with busy(model):
+            for _ in range(3):  # the first keeps the thread, the others wait for it: one slot
+                late = await asking.post("/predict", json=records[NAME][0])
+                assert late.status_code == 503
+                assert late.json()["error"] == "no prediction within 0.05 seconds"
+                assert int(late.headers["retry-after"]) > 0
+            assert (await asking.get("/health/ready")).status_code == 503
+            assert (await asking.get("/health/live")).status_code == 200
+        while (await asking.get("/health/ready")).status_code != 200:
+            await asyncio.sleep(0.01)
+        after = count("http_requests_total", path="/predict", method="POST", status="503")
+        assert after == before + 3
+
+    run(test, predict_seconds=0.05, max_concurrency=1)
+
+
+STUCK = """
+import asyncio, time
+from my_project.serving.batching import Batcher, Overdue
+class Stuck:
+    def predict(self, examples):
+        time.sleep(3600)
+try:
+    asyncio.run(Batcher(1, seconds=0.01).predict(Stuck(), [None]))
+except Overdue:
+    print("overdue")
+"""
+
+
+def test_a_model_that_is_stuck_does_not_keep_the_process_from_ending() -> None:
+    command = [sys.executable, "-c", STUCK]
+    assert subprocess.check_output(command, timeout=600, text=True) == "overdue\n"
 
 
 async def trickle(text: str, go_on: asyncio.Event) -> AsyncIterator[bytes]:
@@ -359,6 +412,7 @@ def test_settings_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SERVE_SHUTDOWN_SECONDS", "7")
     monkeypatch.setenv("SERVE_HOST", "127.0.0.2")
     serve.main()
+    assert used["ws"] == "none"
     names = ("timeout_keep_alive", "timeout_graceful_shutdown", "host")
     assert [used[name] for name in names] == [75, 7, "127.0.0.2"]
 

@@ -1,17 +1,21 @@
 """What comes in: real examples are answered, anything else is refused without a trace of it."""
 
+import asyncio
 import http.client
 import json
 import re
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 from my_project import workloads
 from my_project.runs import Run
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from .conftest import Server
 
 FIRST = workloads.NAMES[0]
+HOST = "127.0.0.1"
 SECRET = "do-not-echo"
 LIMIT = 4_000_000  # bytes, as the fixture `server` sets it
 JSON = {"Content-Type": "application/json"}
@@ -48,6 +53,9 @@ BODIES = {
 Records = dict[str, list[dict[str, Any]]]
 only_linux = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux tells a process's peak of memory"
+)
+only_posix = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows has no httptools, and h11 has limits of its own"
 )
 every_workload = pytest.mark.parametrize("name", workloads.NAMES)
 
@@ -205,6 +213,66 @@ def test_a_length_of_too_many_digits_is_refused(server: "Server", length: str) -
         response = connection.getresponse()
         assert response.status == 400
         assert json.load(response)["error"] == "Content-Length: must be a number of bytes"
+
+
+@only_posix
+def test_headers_without_an_end_are_given_up(server: "Server") -> None:
+    def send() -> None:
+        for start in (b"GET / HTTP/1.1\r\nX: ", b"GET /", b"\r\n"):
+            with socket.create_connection(address, timeout=60) as connection:
+                with suppress(ConnectionError):  # it hangs up in the middle
+                    connection.sendall(start)
+                    for _ in range(1000):
+                        connection.sendall(b"a" * 10_000)
+                with suppress(ConnectionError):
+                    assert b" 400 " in connection.recv(1000)
+
+    url = server.client.base_url
+    address = (url.host, url.port)
+    send()
+    if sys.platform == "linux":
+        assert memory(server, send) < 2_000_000
+    assert server.client.get("/health/live").status_code == 200
+
+
+@only_posix
+def test_a_connection_that_asks_for_nothing_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    from my_project.serving import protocol
+
+    async def answers(*sent: bytes) -> bytes:
+        """What comes until the service hangs up."""
+        config = uvicorn.Config(app, http=protocol.Protocol, ws="none", log_config=None)
+        config.load()
+        loop, state = asyncio.get_running_loop(), ServerState()
+        listening = await loop.create_server(lambda: protocol.Protocol(config, state, {}), HOST, 0)
+        reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
+        for part in sent:
+            writer.write(part)
+            await asyncio.sleep(0.01)
+        received = await reader.read()
+        writer.close()
+        listening.close()
+        return received
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
+    request = b"GET / HTTP/1.1\r\nHost: x\r\n"
+    assert asyncio.run(answers()) == b""
+    assert asyncio.run(answers(b"GET ", b"/")) == b""
+    assert asyncio.run(answers(request)) == b""
+    received = asyncio.run(answers(request + b"\r\n", request, b"\r\n" + request))
+    assert received.count(b"HTTP/1.1 204") == 2
+
+
+def test_a_body_that_an_upgrade_would_lose_is_refused(server: "Server", records: Records) -> None:
+    upgrade = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMA"}
+    asked = server.client.post("/predict", json=records[FIRST][0], headers=upgrade)
+    check_refusal(asked, 400)
+    assert "no upgrade" in asked.json()["error"]
+    assert server.client.get("/health/live", headers=upgrade).status_code == 200
 
 
 def test_an_announced_length_is_refused_before_it_is_sent(server: "Server") -> None:

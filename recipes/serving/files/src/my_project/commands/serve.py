@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+# With limits, where httptools is: not on Windows.
+PROTOCOL = "my_project.serving.protocol:Protocol"
 Host = Annotated[str | None, typer.Option(help="Default: SERVE_HOST, else 127.0.0.1.")]
 Port = Annotated[int | None, typer.Option(help="Default: SERVE_PORT, else 8000; 0: any.")]
 Workers = Annotated[int | None, typer.Option(help="Processes. Default: SERVE_WORKERS, else 1.")]
@@ -44,6 +46,10 @@ def main(host: Host = None, port: Port = None, workers: Workers = None) -> None:
             server_header=False,
             timeout_keep_alive=settings.keep_alive_seconds,
             timeout_graceful_shutdown=settings.shutdown_seconds,
+            # A worker that loads, or predicts, may not answer its parent for a while.
+            timeout_worker_healthcheck=60,
+            http="auto" if os.name == "nt" else PROTOCOL,
+            ws="none",
         )
 
 

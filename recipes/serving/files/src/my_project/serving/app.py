@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from ..utils.errors import UserError
-from .batching import Batcher
+from .batching import Batcher, Overdue
 from .decoding import Receiver, decode
 from .models import Models, is_finite
 from .monitoring import NON_FINITE, Monitor, count_predictions, failure, metrics
@@ -31,7 +31,8 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings, self.models, self.receiver = settings, Models(settings), Receiver(settings)
         self.slots, self.draining = asyncio.Semaphore(settings.max_concurrency), False
-        self.batchers = {name: Batcher(settings.batch_size) for name in settings.workloads}
+        options = settings.batch_size, settings.predict_seconds
+        self.batchers = {name: Batcher(*options) for name in settings.workloads}
 
     async def predict(self, request: Request) -> Response:
         """Answer POST /predict and POST /predict/{workload}."""
@@ -50,6 +51,9 @@ class Service:
                 predictions = await self.batchers[name].predict(loaded.model, examples)
             except UserError as error:
                 raise HTTPException(422, str(error)) from None
+            except Overdue:
+                detail = f"no prediction within {self.settings.predict_seconds:g} seconds"
+                raise HTTPException(503, detail, {"Retry-After": "5"}) from None
         if not all(map(is_finite, predictions)):
             NON_FINITE.labels(name).inc()
             raise ArithmeticError(f"{name}: the model gave a number that is not finite")
@@ -63,11 +67,13 @@ class Service:
         return {"status": "live"}
 
     async def ready(self) -> dict[str, str]:
-        """Tell that every workload has a model, and that the process is not about to end."""
+        """Tell that every workload has a model that answers, and that the end is not near."""
         if self.draining:
             raise HTTPException(503, "the process is about to end")
         if missing := set(self.settings.workloads) - set(self.models.loaded):
             raise HTTPException(503, f"no model is loaded for {', '.join(sorted(missing))}")
+        if overdue := [name for name, one in self.batchers.items() if one.overdue()]:
+            raise HTTPException(503, f"the model may be stuck: {', '.join(overdue)}")
         return {"status": "ready"}
 
     def _drain_on_sigterm(self) -> None:

@@ -4,12 +4,18 @@ Nothing waits for a batch to fill: what arrives while a prediction runs goes int
 """
 
 import asyncio
-from collections import deque
+import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, NamedTuple
 
 from ..workloads import FittedModel
+
+
+class Overdue(Exception):
+    """There was no prediction in time."""
 
 
 class Job(NamedTuple):
@@ -23,48 +29,63 @@ class Job(NamedTuple):
 class Batcher:
     """One thread that predicts for all requests of a workload."""
 
-    def __init__(self, batch_size: int) -> None:
-        self.batch_size = batch_size
-        self.waiting: deque[Job] = deque()
-        self.thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="predict")
-        self.running: asyncio.Task[None] | None = None
+    def __init__(self, batch_size: int, seconds: float) -> None:
+        self.batch_size, self.seconds = batch_size, seconds
+        self.queue = SimpleQueue[Job]()
+        self.held: Job | None = None  # what did not fit into a batch, and begins the next one
+        # Nobody can stop a model that is stuck; a daemon does not keep the process from ending.
+        self.thread = Thread(target=self._work, name="predict", daemon=True)
+        self.busy_since: float | None = None
 
     async def predict(self, model: FittedModel, examples: Sequence[Any]) -> Sequence[Any]:
         """Return a prediction for each example, or raise what the model raises for them."""
-        loop = asyncio.get_running_loop()
-        job = Job(model, examples, loop.create_future())
-        self.waiting.append(job)
-        if self.running is None or self.running.done():
-            self.running = loop.create_task(self._run())
-        if isinstance(outcome := await job.answer, Exception):
+        if self.thread.ident is None:
+            self.thread.start()
+        job = Job(model, examples, asyncio.get_running_loop().create_future())
+        self.queue.put(job)
+        try:
+            async with asyncio.timeout(self.seconds):
+                outcome = await job.answer
+        except TimeoutError:
+            raise Overdue from None
+        if isinstance(outcome, Exception):
             raise outcome
         if isinstance(outcome, BaseException):  # a panic in Rust code, say, which nobody expects
             raise RuntimeError("the model broke down") from outcome
         return outcome
 
-    async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self.waiting:
-            jobs = self._next()
-            inputs = [job.examples for job in jobs]
-            try:
-                outcomes = await loop.run_in_executor(self.thread, _predict, jobs[0].model, inputs)
-            except Exception as error:  # the system has no thread left, say
-                outcomes = [error for _ in jobs]
-            for job, outcome in zip(jobs, outcomes, strict=True):
-                if not job.answer.done():  # else it was cancelled: nobody waits for it
-                    job.answer.set_result(outcome)
+    def overdue(self) -> bool:
+        """Tell whether the model has been busy for so long that it may be stuck."""
+        since = self.busy_since
+        return since is not None and time.monotonic() - since > self.seconds
 
-    def _next(self) -> list[Job]:
-        """Take the oldest job, and those behind it for the same model, up to a batch."""
-        jobs = [self.waiting.popleft()]
+    def _work(self) -> None:
+        while True:
+            jobs = self._take()
+            self.busy_since = time.monotonic()
+            outcomes = _predict(jobs[0].model, [job.examples for job in jobs])
+            self.busy_since = None
+            with suppress(RuntimeError):  # the event loop is closed: nobody waits any more
+                jobs[0].answer.get_loop().call_soon_threadsafe(_answer, jobs, outcomes)
+
+    def _take(self) -> list[Job]:
+        """Wait for a job; take what is behind it for the same model too, up to a batch."""
+        jobs, self.held = [self.held or self.queue.get()], None
         size = len(jobs[0].examples)
-        while self.waiting and self.waiting[0].model is jobs[0].model:
-            size += len(self.waiting[0].examples)
-            if size > self.batch_size:
-                break
-            jobs.append(self.waiting.popleft())
+        while not (self.held or self.queue.empty()):
+            job = self.queue.get()
+            size += len(job.examples)
+            if job.model is jobs[0].model and size <= self.batch_size:
+                jobs.append(job)
+            else:
+                self.held = job
         return jobs
+
+
+def _answer(jobs: Sequence[Job], outcomes: Sequence[Sequence[Any] | BaseException]) -> None:
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        if not job.answer.done():  # else it was cancelled: nobody waits for it
+            job.answer.set_result(outcome)
 
 
 def _predict(

@@ -39,6 +39,8 @@ class Receiver:
         if not re.fullmatch("[0-9]{1,20}", announced):
             raise HTTPException(400, "Content-Length: must be a number of bytes")
         self._check_size(int(announced))
+        if "upgrade" in request.headers.get("connection", "").lower():  # the parser stops there
+            raise HTTPException(400, "Connection: no upgrade of the protocol, the body is lost")
         try:
             async with deadline:
                 async for chunk in request.stream():

@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     max_examples: int = Field(default=1000, ge=1)  # in one request
     max_concurrency: int = Field(default=64, ge=1)  # requests for predictions; more get a 503
     batch_size: int = Field(default=64, ge=1)  # examples of waiting requests predicted together
+    predict_seconds: float = Field(default=30, gt=0, le=3600)  # to wait for a prediction
     body_seconds: float = Field(default=10, gt=0, le=3600)  # to send a body
     max_pending_bytes: int = Field(default=64_000_000, ge=1)  # of unfinished bodies, together
     drain_seconds: float = Field(default=0, ge=0, le=3600)  # unready, but answering, after SIGTERM
