@@ -14,6 +14,7 @@ from datasets import DATASETS
 from mlmw import own_data
 from mlmw.catalogue import Recipe, load_catalogue
 from mlmw.inspection.inspect import inspect
+from mlmw.inspection.roles import Choices
 from mlmw.render import render
 
 ROOT = Path(__file__).parents[1]
@@ -137,7 +138,7 @@ class Project:
                 file = Path(temporary) / self.data
                 file.write_bytes(make())
                 facts = own_data.facts(str(file), "copy") | {"origin": self.data}
-                answers[own_data.QUESTION] = inspect(str(file), target) | facts
+                answers[own_data.QUESTION] = inspect(str(file), Choices(target)) | facts
             render(template, fresh, answers)
             if self.data:
                 own_data.bring(str(file), "copy", fresh)

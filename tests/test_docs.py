@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from projects import OWN, PACKAGE, ROOT, Project, combinations
+from projects import OWN, PACKAGE, ROOT, Project, combinations, of_data
 from proof.commands import ELSEWHERE, commands
 
 pytestmark = pytest.mark.proof
 
-PROJECTS = [Project(recipes) for recipes in combinations()]
+PROJECTS = [*(Project(recipes) for recipes in combinations()), *of_data()]
 every_project = pytest.mark.parametrize("project", PROJECTS, ids=lambda one: one.label)
 LINK = re.compile(r"\[[^\]]*\]\(([^)#:]+)(?:#[^)]*)?\)")
 

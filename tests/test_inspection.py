@@ -15,6 +15,7 @@ from conftest import Mlmw, snapshot
 from mlmw.errors import Refusal
 from mlmw.inspection import engine, files, roles
 from mlmw.inspection.inspect import inspect
+from mlmw.inspection.roles import Choices
 
 ROWS = 200
 Table = dict[str, Sequence[Any]]
@@ -147,7 +148,7 @@ def test_what_cannot_be_predicted_is_refused(
     path = tmp_path / "data.csv"
     path.write_text(as_csv(table))
     with pytest.raises(Refusal) as refused:
-        inspect(str(path), target)
+        inspect(str(path), Choices(target))
     assert str(refused.value).startswith(message)
     assert "\n" not in str(refused.value)
 
@@ -159,7 +160,7 @@ def found(
     path = tmp_path / name
     text = as_csv(content) if isinstance(content, dict) else content
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    schema = inspect(str(path), **wanted)
+    schema = inspect(str(path), Choices(**wanted))
     return schema | {"columns": {one["name"]: one for one in schema["columns"]}}
 
 

@@ -13,6 +13,7 @@ import yaml
 from conftest import Mlmw, snapshot
 from datasets import DATASETS
 from releases import Releases, commit
+from terminal import DOWN, ENTER, MLMW, Terminal
 from test_new import answers, without_source
 from test_rendering import lines_of_code
 
@@ -143,3 +144,98 @@ def test_a_target_without_a_file_is_refused(here: Path, mlmw: Mlmw) -> None:
 def test_it_can_be_read_in_an_afternoon(project: Path) -> None:
     sources = (project / "src").rglob("*.py")
     assert sum(lines_of_code(path.read_text(encoding="utf-8")) for path in sources) < 1240
+
+
+def test_a_changed_file_is_taken_up(project: Path, mlmw: Mlmw) -> None:
+    """A new column, one that is gone, more gaps: shown first, then merged and staged."""
+    os.chdir(project)
+    with (project / "README.md").open("a", encoding="utf-8") as readme:
+        readme.write("\nMine.\n")
+    commit(project)
+    path = project / "data/raw" / FILE
+    rows = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()]
+    place = rows[0].index("plan")
+    for number, row in enumerate(rows):
+        row[place] = ["region", "north", "south", ""][number and 1 + number % 3]
+    path.write_text("".join(",".join(row) + "\n" for row in rows), encoding="utf-8")
+    before = snapshot(project)
+    shown = mlmw("data", "refresh", "--preview")
+    assert (shown.code, shown.err) == (0, "")
+    assert "- plan: categorical, feature\n" in shown.out
+    assert "+ region: categorical, feature\n" in shown.out
+    assert snapshot(project) == before
+    done = mlmw("data", "refresh")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(shown.out)
+    assert "  M experiments/tabular.toml\n" in done.out
+    configuration = (project / "experiments/tabular.toml").read_text(encoding="utf-8")
+    assert '"region" = "categorical"\n' in configuration
+    assert '"plan"' not in configuration
+    assert (project / "README.md").read_text(encoding="utf-8").endswith("\nMine.\n")
+    assert "data/README.md" in git(project, "diff", "--cached", "--name-only")
+    commit(project)
+    again = mlmw("data", "refresh")
+    assert again.out.startswith("The file is the one that the project knows.\n")
+    assert again.code == 0
+
+
+def test_another_file_takes_the_place(project: Path, subscribers: Path, mlmw: Mlmw) -> None:
+    os.chdir(project)
+    other = subscribers.with_name("later.csv")
+    text = subscribers.read_text(encoding="utf-8")
+    other.write_text(text + "".join(text.splitlines(keepends=True)[1:100]), encoding="utf-8")
+    done = mlmw("data", "refresh", str(other))
+    assert (done.code, done.err) == (0, "")
+    assert "  rows: 1,500 -> 1,599\n" in done.out
+    assert 'path = "data/raw/later.csv"\n' in Path("experiments/tabular.toml").read_text()
+    assert Path("data/raw/later.csv").read_bytes() == other.read_bytes()
+
+
+def test_only_a_project_for_a_file_is_refreshed(here: Path, mlmw: Mlmw) -> None:
+    assert mlmw("new", "project", "--defaults").code == 0
+    result = mlmw("data", "refresh", "--project", "project")
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert "it was not made for a file; make one that is: mlmw new PATH --data FILE" in result.err
+
+
+def test_a_file_without_its_target_is_refused(project: Path, mlmw: Mlmw) -> None:
+    path = project / "data/raw" / FILE
+    path.write_text(path.read_text(encoding="utf-8").replace("churned", "gone"), encoding="utf-8")
+    result = mlmw("data", "refresh", "--project", str(project))
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert result.err.startswith("error: target 'churned': the file has no such column; ")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pseudo-terminals")
+def test_each_choice_can_be_changed_at_a_terminal(subscribers: Path) -> None:
+    given = ["--name=N", "--package=pkg", "--description=D", "--author=A", "--email=a@b.org"]
+    command = [*MLMW, "new", "project", "--data", FILE, *given, "--licence=MIT", "--python=3.11"]
+    with Terminal(command, 120, 60) as terminal:
+        terminal.answer("yes, go on", DOWN, DOWN, DOWN, ENTER)  # a column
+        terminal.answer("Which column?", *[DOWN] * 3, ENTER)  # age
+        terminal.answer("What is age for?", DOWN, DOWN, DOWN, ENTER)  # not used
+        terminal.answer("as you chose", DOWN, DOWN, ENTER)  # the task
+        terminal.answer("What is predicted?", DOWN, ENTER)  # a number
+        terminal.wait_for("not all its values are numbers")
+        terminal.answer("copy)", *[DOWN] * 4, ENTER)
+        terminal.answer("How?", DOWN, ENTER)
+        terminal.answer("link)", ENTER)
+        assert terminal.finish() == 0
+    project = subscribers.parent / "project"
+    assert (project / "data/raw" / FILE).is_symlink()
+    assert '"age"' not in (project / "experiments/tabular.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pseudo-terminals")
+def test_yes_takes_what_was_found(subscribers: Path) -> None:
+    command = [*MLMW, "new", "project", "--data", FILE, "--yes"]
+    with Terminal(command, 120, 60) as terminal:
+        for question in ("project called", "Python package", "one sentence", "author?", "e-mail"):
+            terminal.answer(question, ENTER)
+        terminal.answer("licence", ENTER)
+        terminal.answer("Oldest Python", ENTER)
+        seen = terminal.answer("Is everything right?", ENTER)
+        assert "churned from subscribers.csv" in seen
+        assert terminal.finish() == 0
+    stored = answers(subscribers.parent / "project")
+    assert stored["description"] == "Predict churned from the columns of subscribers.csv."

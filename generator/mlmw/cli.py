@@ -114,6 +114,9 @@ def new_command(
     data_by: Annotated[
         str, typer.Option(metavar="WAY", help="Bring the file by copy, link or reference.")
     ] = "copy",
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Take what was found in the file as it is.")
+    ] = False,
     template: Annotated[
         str | None,
         typer.Option(metavar="SRC", help="Another template: URL, Git repository or bundle."),
@@ -161,6 +164,7 @@ def new_command(
         target=target,
         task=task,
         data_by=data_by,
+        yes=yes,
         template=template,
         ask=ask,
         with_git=not no_git,
@@ -244,7 +248,7 @@ def run(arguments: Sequence[str]) -> int:
         code = INTERRUPTED
     if code == INTERRUPTED:
         how = "nothing half-made is left; run it again"
-        if {*arguments[:1]} & {"update", "add", "remove"}:
+        if {*arguments[:2]} & {"update", "add", "remove", "refresh"}:
             how = "mlmw status tells how it is"
         return _fail(f"interrupted: {how}", INTERRUPTED)
     return int(code or 0)

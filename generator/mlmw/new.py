@@ -52,6 +52,7 @@ class Options:
     target: str | None = None
     task: str | None = None
     data_by: str = "copy"
+    yes: bool = False
     ask: bool = False
     with_git: bool = True
 
@@ -135,9 +136,17 @@ def _data_answers(options: Options) -> dict[str, Any]:
     way = checks.one_of("--data-by", options.data_by, tuple(own_data.WAYS))
     if options.task is not None:
         checks.one_of("--task", options.task, ("classification", "regression"))
-    from mlmw.inspection.inspect import inspect
+    from mlmw.inspection.inspect import looking
+    from mlmw.inspection.roles import Choices
 
-    schema = inspect(options.data, options.target, options.task)
+    choices = Choices(options.target, options.task)
+    with looking(options.data) as decide:
+        if options.ask and not options.yes:
+            from mlmw import wizard_data
+
+            schema, way = wizard_data.ask(decide, choices, way)
+        else:
+            schema = decide(choices)
     answers: dict[str, Any] = {own_data.QUESTION: schema | own_data.facts(options.data, way)}
     if options.description is None:
         answers["description"] = own_data.description(schema)
@@ -153,10 +162,11 @@ def new(given_path: str, options: Options) -> None:
         with target.staging(place) as folder:
             answers = _answered(folder, origin, answers, options, settings)
             if options.data is not None:
-                own_data.bring(options.data, options.data_by, folder)
+                own_data.bring(options.data, answers[own_data.QUESTION]["by"], folder)
             notes = _commit(folder, place, answers) if options.with_git else []
             target.publish(folder, place)
         notes += _keep_history(origin)
+    _print_data(options, answers)
     _print_tree(place.path, place.given)
     print(f"\n{_summary('Made', place.path, answers)}")
     for note in notes:
@@ -176,6 +186,7 @@ def preview(given_path: str, options: Options) -> None:
         answers = checked_answers(options, place.name, origin.root)
         folder = Path(temporary) / "project"
         answers = _answered(folder, origin, answers, options, settings)
+        _print_data(options, answers)
         _print_tree(folder, place.given)
         print(f"\n{_summary('Would make', folder, answers)}")
     print("Dry run: nothing was written.")
@@ -214,6 +225,8 @@ def _answered(
         return _render(folder, origin, given, offered, ask=False)
     if options.name is None:
         offered["project_name"] = given.pop("project_name")
+    if options.description is None and "description" in given:  # made from the file
+        offered["description"] = given.pop("description")
     offered = _offered_identity(folder.parent) | offered
     return _ask(folder, origin, given, offered)
 
@@ -247,6 +260,9 @@ def _ask(
         before = given.pop(wanted)
         if wanted == "recipes":
             given[wanted] = wizard.ask_recipes(recipes, before)
+            if own_data.QUESTION in given and own_data.RECIPE not in given[wanted]:
+                print(layout.paragraph(f"Only {own_data.RECIPE} learns from your file: it stays."))
+                given[wanted] = before
             continue
         offered[wanted] = before
         if wanted == "project_name" and given["package"] == package_from(before):
@@ -310,6 +326,15 @@ def _commit(folder: Path, place: target.Target, answers: Mapping[str, Any]) -> l
     if outer:
         return [f"the project is a repository of its own inside that of {outer}"]
     return []
+
+
+def _print_data(options: Options, answers: Mapping[str, Any]) -> None:
+    """What was found in the file, unless it was shown and asked about."""
+    if options.data is not None and (options.yes or not options.ask):
+        from mlmw import wizard_data
+
+        schema = answers[own_data.QUESTION]
+        print(f"{wizard_data.told(schema, schema['by'])}\n")
 
 
 def _print_tree(folder: Path, label: str) -> None:

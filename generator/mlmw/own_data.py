@@ -25,7 +25,7 @@ def facts(given: str, way: str) -> dict[str, str]:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     place = path.as_posix() if way == "reference" else f"{RAW}/{path.name}"
-    return {"path": place, "origin": _shown(given), "sha256": sha256}
+    return {"path": place, "by": way, "origin": _shown(given), "sha256": sha256}
 
 
 def bring(given: str, way: str, project: Path) -> None:

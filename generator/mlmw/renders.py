@@ -32,7 +32,7 @@ class Renders:
     ) -> list[str]:
         """The recipes that are wanted, in the order in which `mlmw new` writes them down."""
         chosen = list(stored.get("recipes", []))
-        if action == "update":
+        if action in ("update", "refresh"):
             return chosen
         known = catalogue.load_catalogue(self.root(commit))
         names = catalogue.choose(named, known)

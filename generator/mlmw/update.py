@@ -26,10 +26,11 @@ from mlmw.sidecars import set_aside
 class Wanted:
     """What the command line asks for."""
 
-    action: str = "update"  # or add, remove
+    action: str = "update"  # or add, remove, refresh
     recipes: Sequence[str] = ()
     to: str | None = None  # a version; by default the newest
     template: str | None = None  # a source other than the recorded one
+    answers: dict[str, Any] = field(default_factory=dict)  # that take the place of stored ones
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,7 @@ def _planned(project: Project, wanted: Wanted) -> Iterator[Plan | Outcome]:
             old == new
             and recipes == stored.get("recipes", [])
             and template.source == stored[SOURCE]
+            and stored | wanted.answers == stored
         ):
             yield Outcome(*known, "unchanged", stored[VERSION], name)
             return
@@ -151,7 +153,9 @@ def _planned(project: Project, wanted: Wanted) -> Iterator[Plan | Outcome]:
             raise Refusal(f"file {ANSWERS!r}", why, "add and commit it: updates start from it")
         base = renders.render(old, stored, stored[SOURCE], stored[VERSION])
         check_unedited(project, base)
-        theirs = renders.render(new, stored | {"recipes": recipes}, template.source, name)
+        theirs = renders.render(
+            new, stored | {"recipes": recipes} | wanted.answers, template.source, name
+        )
         merged = _merge(project, space, base, ours, theirs, f"template-{name}")
         sidecars, adopted = set_aside(project, space, merged)
         result = Journal(

@@ -7,7 +7,7 @@ it takes as long as all checks together.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mlmw import checks, layout, target
+from mlmw import checks, layout, own_data, target
 from mlmw.catalogue import Recipe
 from mlmw.errors import Refusal
 
@@ -103,7 +103,8 @@ def review(answers: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]) -> s
         print(layout.table(explained(layers, answers.get("recipes", []))))
     print()
     choices = [Choice("yes, make it", "")]
-    choices += [Choice(f"change: {_label(key)}", key) for key in keys]
+    # What was found in a file was asked about before.
+    choices += [Choice(f"change: {_label(key)}", key) for key in keys if key != own_data.QUESTION]
     wanted: str = questionary.select(
         "Is everything right?", choices=choices, instruction="(arrows, enter)"
     ).unsafe_ask()
@@ -111,10 +112,12 @@ def review(answers: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]) -> s
 
 
 def _label(question: str) -> str:
-    return question.replace("_", " ")
+    return "data" if question == own_data.QUESTION else question.replace("_", " ")
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{value['target']} from {value['file']}"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     return str(value) or "none"

@@ -219,8 +219,19 @@ def serve(place: Workplace) -> None:
         run = promoted(place, copy, workload)
     else:
         run = train(place, copy, workload)
+    if place.project == of_data()[0]:
+        ask_own_data(place, copy)
     compare_served(place, copy, run)
     beats_baseline(run)
+
+
+def ask_own_data(place: Workplace, copy: Path) -> None:
+    """Run the commands of a project that is made for a file."""
+    place.run("-m", PACKAGE, "check-data", cwd=copy)
+    place.run("-m", PACKAGE, "sample", "--count", "3", "--output", "row.jsonl", cwd=copy)
+    printed = place.run("-m", PACKAGE, "predict", "row.jsonl", cwd=copy, errors=False)
+    if len(printed.splitlines()) != 3:
+        raise Failed(f"three rows, but the answers are {printed}")
 
 
 def flow(place: Workplace) -> None:
@@ -330,10 +341,9 @@ def checks(project: Project, full: bool) -> list[Check]:
     way = ("flow",) if "flow" in project.commands else ("train",)
     found += [Check(name, own[name], way) for name in own if name in project.commands]
     if project.data:  # the rest does not ask for its data, and is proved in other projects
-        names = ["tests/own_data", "tests/test_notebooks.py"]
-        own_checks = [Check(name, tests(name)) for name in names]
-        found = [one for one in found if one.name != "use" or project == of_data()[0]]
-        return [*found, *own_checks]
+        notebooks = ["tests/test_notebooks.py"] if project == of_data()[0] else []
+        own_tests = [Check(name, tests(name)) for name in ["tests/own_data", *notebooks]]
+        return [*(one for one in found if one.name != "use"), *own_tests]
     of_layers = {layer.name for layer in layers(choices()) if layer.kind != "workload"}
     if full or set(project.recipes) == of_layers.intersection(choices()):
         return [*found, Check("tests", everything)]

@@ -83,6 +83,11 @@ ELSEWHERE = {
     "mlmw status": ("tests/test_layers.py", 'mlmw("status"'),
     "mlmw update": ("tests/test_update.py", "update(mlmw"),
     "mlmw update --preview": ("tests/test_update.py", '"--preview"'),
+    "python -m my_project check-data": (CHECKS, '"check-data"'),
+    "python -m my_project sample": (CHECKS, '"sample", '),
+    "python -m my_project sample --count 3": (CHECKS, '"sample", "--count", "3"'),
+    "python -m my_project sample --output row.jsonl": (CHECKS, '"--output", "row.jsonl"'),
+    "mlmw data refresh": ("tests/test_own_data.py", 'mlmw("data", "refresh")'),
     "mlmw update --abort": ("tests/test_layers.py", '"--abort"'),
     "git diff --cached": ("tests/test_update.py", '"--cached"'),
 }

@@ -74,11 +74,17 @@ def measure(table: Table) -> list[Profile]:
     return [_profile(table, number, name) for number, name in enumerate(table.names)]
 
 
-def _profile(table: Table, number: int, name: str) -> Profile:
+def as_text(table: Table, profile: Profile) -> Profile:
+    """Measure a column again as one of categories, whatever its values look like."""
+    return _profile(table, profile.number, profile.name, kind="categorical")
+
+
+def _profile(table: Table, number: int, name: str, kind: str = "") -> Profile:
     looks, words = _looks(table, f"c{number}")
-    kind, cell = _kind(looks), f"c{number}"
+    forced = bool(kind)
+    kind, cell = kind or _kind(looks), f"c{number}"
     commas = kind == "categorical" and looks.get("decimal_comma", 0.0) >= KIND_SHARE
-    if commas and table.delimiter != ",":  # 1.234,56
+    if commas and table.delimiter != "," and not forced:  # 1.234,56
         kind, cell = "numeric", f"replace(replace({cell}, '.', ''), ',', '.')"
     odd = _odd(table, cell, kind)
     if odd is None:

@@ -2,8 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from mlmw.errors import Refusal
 from mlmw.inspection.engine import Table
@@ -66,6 +66,20 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Choices:
+    """What a person has decided; the rest is proposed.
+
+    `uses` are roles (feature, group, unused) by the names of columns, `texts` the columns whose
+    values are categories, whatever they look like.
+    """
+
+    target: str | None = None
+    task: str | None = None
+    uses: Mapping[str, str] = field(default_factory=dict)
+    texts: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class Roles:
     """All columns, and what is to be predicted; `warnings` are for a person to weigh."""
 
@@ -76,16 +90,16 @@ class Roles:
     warnings: tuple[str, ...]
 
 
-def decide(
-    table: Table, profiles: Sequence[Profile], target: str | None = None, task: str | None = None
-) -> Roles:
+def decide(table: Table, profiles: Sequence[Profile], choices: Choices) -> Roles:
     """Decide what each column is for; raises `Refusal` where nothing can be predicted."""
-    aim = _find(profiles, target) if target else _propose(profiles)
-    task = task or _task(aim)
+    aim = _find(profiles, choices.target) if choices.target else _propose(profiles)
+    task = choices.task or _task(aim)
     _check_target(table, aim, task)
     columns = [
         Column(one, "target", f"to be predicted: {task}")
         if one is aim
+        else _chosen(one, choices.uses[one.name])
+        if one.name in choices.uses
         else _column(table, one, profiles, aim, task)
         for one in profiles
     ]
@@ -212,6 +226,13 @@ def _column(
     if share >= TELLS_ALL:
         return Column(one, "unused", f"alone tells the target ({share:.1%}): a leak?")
     return Column(one, "feature")
+
+
+def _chosen(one: Profile, use: str) -> Column:
+    """A column whose use a person has decided."""
+    if use == "feature" and not one.present:
+        raise Refusal(f"column {one.name!r}", "all its values are missing", "leave it out")
+    return Column(one, use, "as you chose", personal=bool(_personal(one)) and use == "unused")
 
 
 def _personal(profile: Profile) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mlmw.inspection.engine import PACKING, Table
 from mlmw.inspection.files import DataFile
-from mlmw.inspection.roles import FEWEST_OF_CLASS, Column, Roles
+from mlmw.inspection.roles import FEWEST_OF_CLASS, Choices, Column, Roles
 
 FEWEST_OF_CATEGORY = 5  # a value that fewer rows have could point to one of them
 DIGITS = 6
@@ -15,7 +15,7 @@ MOST_ROWS = 200_000  # that a project holds in memory; of more it takes each sec
 MOST_BYTES = 256 * 2**20
 
 
-def schema(file: DataFile, table: Table, roles: Roles) -> dict[str, Any]:
+def schema(file: DataFile, table: Table, roles: Roles, choices: Choices) -> dict[str, Any]:
     """What to keep; of columns that are not used nothing but the name and the reason."""
     profiles = [column.profile for column in roles.columns]
     return {
@@ -32,9 +32,18 @@ def schema(file: DataFile, table: Table, roles: Roles) -> dict[str, Any]:
         "target": roles.target.name,
         "task": roles.task,
         "positive": roles.positive,
-        "columns": [_column(column, roles.task) for column in roles.columns],
+        "columns": [
+            _column(column, roles.task) | _marks(column, choices) for column in roles.columns
+        ],
         "warnings": list(roles.warnings),
     }
+
+
+def _marks(column: Column, choices: Choices) -> dict[str, Any]:
+    """What a person decided of a column, to be kept when the file is looked at again."""
+    name = column.profile.name
+    found = {"chosen": name in choices.uses, "as_text": name in choices.texts}
+    return {mark: True for mark in found if found[mark]}
 
 
 def _every(file: DataFile, table: Table, roles: Roles) -> int:

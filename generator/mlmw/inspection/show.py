@@ -49,10 +49,11 @@ def _row(column: Mapping[str, Any]) -> tuple[str, ...]:
     use = "-" if column["role"] == "unused" else column["role"]
     missing = f"{column['missing']:.1%}" if column.get("missing") else ""
     why = column.get("why", "")
-    return (_cut(column["name"]), column["kind"], use, missing, _values(column), why)
+    return (_cut(column["name"]), column["kind"], use, missing, values(column), why)
 
 
-def _values(column: Mapping[str, Any]) -> str:
+def values(column: Mapping[str, Any]) -> str:
+    """The range of a column, or its categories; empty where nothing is kept of it."""
     if quartiles := column.get("quartiles"):
         return f"{quartiles[0]:g} to {quartiles[-1]:g}"
     if days := column.get("days"):
