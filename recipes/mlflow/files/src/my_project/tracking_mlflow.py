@@ -28,6 +28,7 @@ SETTINGS = {
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+os.environ.update({**SETTINGS, **os.environ})  # here, as it reads some when it is imported
 
 
 def server() -> str | None:
@@ -49,8 +50,6 @@ def name_in_mlflow(workload: str) -> str:
 @contextmanager
 def connected() -> Iterator["MlflowClient"]:
     """Give a client; a UserError in one line where the server or the database fails."""
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
     # MLflow uses what SQLAlchemy and pandas have deprecated, and warns of its own type hints.
     warnings.filterwarnings("ignore", "The ``noload`` loader", DeprecationWarning)
     warnings.filterwarnings("ignore", "Operation with range", DeprecationWarning)

@@ -56,8 +56,8 @@ def upload(run: Run) -> str:
             config = (run.folder / "config.toml").read_text(encoding="utf-8")
             client.log_batch(run_id, metrics=list(metrics(run)))
             mlflow.log_params(tomllib.loads(config))
-            for path in sorted(run.folder.iterdir()):
-                if path != run.model:  # it comes with the logged model
+            for path in sorted(run.folder.iterdir()):  # the model comes with log_model
+                if path != run.model and not path.name.startswith("."):
                     mlflow.log_artifact(str(path))
             mlflow.set_tag("model_id", log_model(run))
         return run_id

@@ -219,9 +219,26 @@ def test_mlflow_is_imported_only_where_it_is_needed() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_telemetry_is_off_and_your_settings_stay(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
-    with tracking_mlflow.connected():
-        assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
-        assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "1"
-        assert "MLFLOW_TRACKING_URI" not in os.environ
+def test_telemetry_is_off_before_mlflow_is_imported_and_your_settings_stay() -> None:
+    code = (
+        "import os, sys\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'mlflow':\n"
+        "            print(os.environ['MLFLOW_DISABLE_TELEMETRY'])\n"
+        "            print(os.environ['MLFLOW_HTTP_REQUEST_TIMEOUT'], flush=True)\n"
+        "            os._exit(0)\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        "from my_project import tracking\n"
+        "tracking.champion('any')\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
+    yours = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_TIMEOUT": "7"}
+    outcome = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment | yours,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert outcome.stdout.split() == ["true", "7"]
