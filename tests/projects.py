@@ -5,7 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -99,7 +99,7 @@ class Project:
     """
 
     recipes: tuple[str, ...]
-    data: str = ""
+    data: str = field(default="", kw_only=True)
 
     @property
     def label(self) -> str:
@@ -155,4 +155,4 @@ class Project:
 
 def of_data() -> list[Project]:
     """The projects that are made for a file."""
-    return [Project(OF_DATA, name) for name in DATASETS]
+    return [Project(OF_DATA, data=name) for name in DATASETS]
