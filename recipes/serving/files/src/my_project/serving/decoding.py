@@ -40,7 +40,8 @@ class Receiver:
             raise HTTPException(400, "Content-Length: must be a number of bytes")
         self._check_size(int(announced))
         if "upgrade" in request.headers.get("connection", "").lower():  # the parser stops there
-            raise HTTPException(400, "Connection: no upgrade of the protocol, the body is lost")
+            detail = "Connection: no upgrade of the protocol, the body is lost"
+            raise HTTPException(400, detail, {"Connection": "close"})
         try:
             async with deadline:
                 async for chunk in request.stream():

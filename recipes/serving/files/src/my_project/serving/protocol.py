@@ -1,4 +1,4 @@
-"""Reading HTTP with limits to what comes before a body: uvicorn has none where httptools reads."""
+"""Reading HTTP with limits to all that is no body: uvicorn has none where httptools reads."""
 
 import asyncio
 from typing import Any
@@ -13,7 +13,7 @@ class Protocol(HttpToolsProtocol):
     """A connection, which ends where a request's headers are large, or slow, or never come."""
 
     waiting: asyncio.TimerHandle | None = None  # while headers are expected
-    received = 0  # bytes of them
+    received = 0  # bytes since something was complete, or belonged to a body
 
     def connection_made(self, transport: Any) -> None:
         """Expect a first request."""
@@ -32,20 +32,28 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Go on with the body, which has limits of its own."""
+        self.received = 0
         self._expect(nothing=True)
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        self.received = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Take note of the end of a request."""
+        self.received = 0
+        super().on_message_complete()
+
     def data_received(self, data: bytes) -> None:
-        """Read, and give up on headers that go on and on."""
-        expected = self.waiting
+        """Read, and give up on headers, trailers and the like that go on and on."""
+        self.received += len(data)
         super().data_received(data)
-        if expected and expected is self.waiting:
-            self.received += len(data)
-            if self.received > HEAD_BYTES:
-                self.send_400_response("The headers are too large.")
+        if self.received > HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("The headers are too large.")
 
     def _expect(self, nothing: bool = False) -> None:
         if self.waiting:
             self.waiting.cancel()
-        self.received = 0
         self.waiting = None if nothing else self.loop.call_later(HEAD_SECONDS, self.transport.close)
