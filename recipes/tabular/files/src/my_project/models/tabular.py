@@ -10,7 +10,6 @@ from typing import Any, Self
 
 import pandas as pd
 import sklearn
-import skops.io
 from sklearn.pipeline import Pipeline
 
 from ..data.rows import Kinds, make_row_type, to_table
@@ -76,6 +75,8 @@ class Model:
 
     def save(self, folder: Path) -> None:
         """Write the pipeline in skops' format, and as JSON what a person may want to read."""
+        import skops.io  # takes seconds where torch is installed, which it imports as well
+
         (folder / "pipeline.skops").write_bytes(_reproducible(skops.io.dumps(self.pipeline)))
         facts = {"columns": self.columns, "classes": self.classes, "threshold": self.threshold}
         params = self.pipeline[-1].get_params().items()
@@ -89,6 +90,8 @@ class Model:
 
         A UserError for damaged files, other types and other versions of scikit-learn.
         """
+        import skops.io
+
         try:
             facts = read_json(folder / "model.json")
             if facts["scikit_learn"] != sklearn.__version__:
