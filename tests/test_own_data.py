@@ -103,6 +103,20 @@ def test_layers_come_and_go_and_the_schema_stays(project: Path, mlmw: Mlmw) -> N
     assert (project / "data/raw" / FILE).is_file()
 
 
+def test_what_learns_from_the_file_can_go_and_come_back(project: Path, mlmw: Mlmw) -> None:
+    os.chdir(project)
+    before = git(project, "ls-files")
+    assert mlmw("remove", "tabular").code == 0
+    commit(project)
+    left = git(project, "ls-files").splitlines()
+    assert not [path for path in left if "own_data" in path or path.startswith("data/")]
+    assert (project / "data/raw" / FILE).is_file()
+    assert git(project, "status", "--porcelain") == ""
+    assert mlmw("add", "tabular").code == 0
+    commit(project)
+    assert git(project, "ls-files") == before
+
+
 def test_link_and_reference(subscribers: Path, mlmw: Mlmw) -> None:
     assert new(mlmw, "--data-by", "link").code == 0
     link = subscribers.parent / "project/data/raw" / FILE
