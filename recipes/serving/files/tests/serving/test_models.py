@@ -178,6 +178,7 @@ def test_a_promoted_model_takes_over_under_load(
 ) -> None:
     monkeypatch.chdir(server.folder)
     first = Run(Path("experiments/runs") / trained[NAME].folder.name)
+    tracking.promote(first)  # else the newest run is served
     second = copy(first, 0, "better")
     logged, seen = len(server.lines), list[str]()
     stop = threading.Event()
