@@ -3,7 +3,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import compiled
 import pytest
 import releases
 from releases import Releases
@@ -11,7 +10,6 @@ from releases import Releases
 from mlmw import cli
 from mlmw.template import template_root
 
-compiled.keep()
 SCREENS = Path(__file__).parent / "screens"
 
 

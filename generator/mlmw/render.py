@@ -4,12 +4,13 @@ Copier is imported here only, and inside the function: that takes longer than al
 """
 
 import contextlib
-import functools
 import gc
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+_compiled: dict[tuple[object, ...], Any] = {}
 
 
 def render(
@@ -73,22 +74,32 @@ def _without_needless_git(root: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _compiled_once() -> Iterator[None]:
-    """Let Jinja compile each text once.
+    """Let Jinja compile each text once in a process.
 
     Copier renders every part of the path of every file as a text of its own, and most files are in
-    few folders.
+    few folders; an update renders two versions, which differ in little.
     """
     from jinja2 import Environment
 
-    original = Environment.from_string
-    compiled = functools.cache(original)
+    compile_: Any = Environment.compile
 
-    def from_string(environment: Environment, source: str) -> Any:
-        environment.preprocess(source)  # by which Copier's own tag is told of each new text
-        return compiled(environment, source)
+    def once(
+        self: Environment,
+        source: Any,
+        name: str | None = None,
+        filename: str | None = None,
+        **options: bool,
+    ) -> Any:
+        if not isinstance(source, str) or options:
+            return compile_(self, source, name, filename, **options)
+        text = self.preprocess(source, name, filename)  # by which Copier's own tag is reset
+        key = (type(self), self.lexer, tuple(self.extensions), name, text)
+        if key not in _compiled:
+            _compiled[key] = compile_(self, source, name, filename)
+        return _compiled[key]
 
-    Environment.from_string = from_string  # type: ignore[assignment, method-assign]
+    Environment.compile = once  # type: ignore[assignment, method-assign]
     try:
         yield
     finally:
-        Environment.from_string = original  # type: ignore[method-assign]
+        Environment.compile = compile_  # type: ignore[method-assign]
