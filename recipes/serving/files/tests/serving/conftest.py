@@ -63,8 +63,8 @@ class Server:
         return [json.loads(line) for line in self.lines]
 
     def wait(self, condition: Callable[[], bool]) -> None:
-        """Wait until something is so; fail if the process ended, or after a minute."""
-        end = time.monotonic() + 60
+        """Wait until something is so; fail if the process ended, or after five minutes."""
+        end = time.monotonic() + 300
         while not condition():
             assert self.process.poll() is None, self.text
             assert time.monotonic() < end, self.text

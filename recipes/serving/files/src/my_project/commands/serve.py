@@ -46,8 +46,9 @@ def main(host: Host = None, port: Port = None, workers: Workers = None) -> None:
             server_header=False,
             timeout_keep_alive=settings.keep_alive_seconds,
             timeout_graceful_shutdown=settings.shutdown_seconds,
-            # A worker that loads, or predicts, may not answer its parent for a while.
-            timeout_worker_healthcheck=60,
+            # A worker that loads, or predicts, may not answer its parent for a while. One that was
+            # killed just when it was asked is missed for as long.
+            timeout_worker_healthcheck=20,
             http="auto" if os.name == "nt" else PROTOCOL,
             ws="none",
         )
