@@ -16,7 +16,7 @@ from pathlib import Path
 
 from projects import Project, choices, combinations, of_data, template_copy
 from proof.checks import checks
-from proof.environment import Packages, derive, requirements, set_up
+from proof.environment import Packages, requirements, set_up
 from proof.evidence import Subject
 from proof.schedule import Job, Result, run_all
 
@@ -38,7 +38,10 @@ def growing(chosen: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
 def prepare(
     projects: Sequence[Project], python: Path | None = None
 ) -> list[tuple[Project, Subject, Packages]]:
-    """Render the projects and give each its environment, from that of `python` if it is given."""
+    """Render the projects, and find the packages of each among those of `python`.
+
+    Without `python` the project with all recipes sets itself up, and has them.
+    """
     everything = Project(tuple(choices()))
     wanted = list(projects) if python or everything in projects else [everything, *projects]
     with template_copy() as template, ProcessPoolExecutor() as pool:
@@ -49,11 +52,6 @@ def prepare(
         set_up(everything)
     packages = Packages(python or everything.python)
     names = {project: packages.closure(requirements(rendered[project])) for project in projects}
-    derived = [project for project in projects if python or project != everything]
-    with ProcessPoolExecutor() as pool:
-        wait = [pool.submit(derive, project, packages, names[project]) for project in derived]
-        for future in wait:
-            future.result()
     found = []
     for project in projects:
         subject = Subject(

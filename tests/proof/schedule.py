@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from projects import Project
 
 from proof.checks import Check, Failed, workplace
-from proof.environment import Packages
+from proof.environment import Packages, derive, site_packages
 from proof.evidence import Evidence, Store, Subject, gather
+
+DERIVING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,13 @@ class Job:
         if self.check.parts is None:
             return set()
         return self.check.parts(self.subject, self.packages)
+
+    def make_ready(self) -> None:
+        """Give the project its environment, unless it has one or is where all packages are."""
+        if site_packages(self.project.python) != self.packages.folder:
+            names = {one.partition("==")[0] for one in self.subject.packages}
+            with DERIVING:
+                derive(self.project, self.packages, names)
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,7 @@ def run(job: Job, store: Store, cached: bool) -> Result:
     held = store.cover(name, parts) if parts else store.find(name, asked, job.subject)
     if cached and held:
         return Result(job, 0.0, held, ran=False)
+    job.make_ready()
     began = time.perf_counter()
     with workplace(job.project) as place:
         try:

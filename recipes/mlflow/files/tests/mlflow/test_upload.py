@@ -172,7 +172,9 @@ def test_a_damaged_database_is_told_in_one_line(run: Run) -> None:
 def test_two_processes_may_make_the_database_at_once(project: Path) -> None:
     Path("empty.db").write_bytes(tracking_mlflow.empty_database())
     making = (
-        "import sys, time; from pathlib import Path; from my_project import tracking_mlflow\n"
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from my_project import tracking_mlflow\n"
         "def slowly():\n"
         "    Path(sys.argv[1]).touch()\n"
         "    time.sleep(2)\n"

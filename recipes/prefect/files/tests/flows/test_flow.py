@@ -241,10 +241,11 @@ def test_only_what_may_pass_is_tried_again(error: BaseException | None, again: b
 
 def test_the_best_candidate_goes_to_the_gate(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two workers of a Dask cluster train them at the same time: each waits for the other."""
-    from distributed import LocalCluster
+    import distributed
 
     from my_project.flows import training
 
+    local_cluster: Any = distributed.LocalCluster  # which has no types
     train_run, both = pipeline.train_run, threading.Barrier(2)
 
     def train_together(name: str, config: Any) -> Run:
@@ -253,7 +254,7 @@ def test_the_best_candidate_goes_to_the_gate(flow: Flow, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(pipeline, "train_run", train_together)
     workers = {"n_workers": 2, "threads_per_worker": 1, "processes": False}
-    with LocalCluster(**workers, protocol="tcp://", dashboard_address=None) as cluster:
+    with local_cluster(**workers, protocol="tcp://", dashboard_address=None) as cluster:
         monkeypatch.setenv("FLOW_DASK", cluster.scheduler_address)
         on_dask = training.train_and_promote.with_options(task_runner=training.task_runner())
         monkeypatch.setattr(training, "train_and_promote", on_dask)
@@ -268,7 +269,8 @@ def test_a_number_of_local_workers_can_be_asked_for(monkeypatch: pytest.MonkeyPa
     from my_project.flows import training
 
     monkeypatch.setenv("FLOW_DASK", "2")
-    assert training.task_runner().cluster_kwargs == {"n_workers": 2, "threads_per_worker": 1}
+    runner: Any = training.task_runner()
+    assert runner.cluster_kwargs == {"n_workers": 2, "threads_per_worker": 1}
     monkeypatch.setitem(sys.modules, "prefect_dask.task_runners", None)
     with pytest.raises(UserError, match=r"^FLOW_DASK: needs the extra: pip install"):
         training.task_runner()
