@@ -291,17 +291,30 @@ def ask(request: urllib.request.Request) -> Any:
             time.sleep(0.5)
 
 
-def tests(path: str) -> Callable[[Workplace], None]:
-    """The check that runs one file or folder of the project's own tests.
+@dataclass(frozen=True)
+class Check:
+    """A check by name; with `parts` it judges each of them by itself, else it is traced.
+
+    `asked` is what it does where that depends on the project by more than the files it reads.
+    """
+
+    name: str
+    run: Callable[[Workplace], None]
+    asked: tuple[str, ...] = ()
+    parts: Callable[[Subject, Packages], set[str]] | None = None
+
+
+def tests(name: str, *paths: str) -> Check:
+    """The check that runs files and folders of the project's own tests in one process.
 
     Without the plugins that some layer brought along, so that the others' tests are the same.
     """
 
     def run(place: Workplace) -> None:
         place.variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-        pytest(place, path)
+        pytest(place, *paths)
 
-    return run
+    return Check(name, run, paths)
 
 
 def everything(place: Workplace) -> None:
@@ -314,19 +327,6 @@ def pytest(place: Workplace, *arguments: str) -> None:
     printed = place.run("-m", "pytest", "-q", "-rs", "-o", f"cache_dir={CACHE}", *arguments)
     if "skipped" in printed.splitlines()[-1]:
         raise Failed(printed)
-
-
-@dataclass(frozen=True)
-class Check:
-    """A check by name; with `parts` it judges each of them by itself, else it is traced.
-
-    `asked` is what it does where that depends on the project by more than the files it reads.
-    """
-
-    name: str
-    run: Callable[[Workplace], None]
-    asked: tuple[str, ...] = ()
-    parts: Callable[[Subject, Packages], set[str]] | None = None
 
 
 def checks(project: Project, full: bool) -> list[Check]:
@@ -342,14 +342,17 @@ def checks(project: Project, full: bool) -> list[Check]:
     found += [Check(name, own[name], way) for name in own if name in project.commands]
     if project.data:  # the rest does not ask for its data, and is proved in other projects
         notebooks = ["tests/test_notebooks.py"] if project == of_data()[0] else []
-        own_tests = [Check(name, tests(name)) for name in ["tests/own_data", *notebooks]]
+        own_tests = [tests(name, name) for name in ["tests/own_data", *notebooks]]
         return [*(one for one in found if one.name != "use"), *own_tests]
     of_layers = {layer.name for layer in layers(choices()) if layer.kind != "workload"}
     if full or set(project.recipes) == of_layers.intersection(choices()):
         return [*found, Check("tests", everything)]
-    units = sorted((project.folder / "tests").iterdir())
-    return found + [
-        Check(f"tests/{unit.name}", tests(f"tests/{unit.name}"))
-        for unit in units
-        if unit.name not in OWN and (unit.is_dir() or unit.name.startswith("test_"))
+    units = sorted(unit.name for unit in (project.folder / "tests").iterdir())
+    folders = [unit for unit in units if "." not in unit and unit not in OWN]
+    # What asks for every workload, in one process: each is trained once for all of it.
+    together = [unit for unit in units if unit.startswith("test_") or unit in project.workloads]
+    return [
+        *found,
+        tests("tests/workloads", *(f"tests/{unit}" for unit in together)),
+        *(tests(f"tests/{unit}", f"tests/{unit}") for unit in folders if unit not in together),
     ]
