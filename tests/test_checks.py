@@ -24,7 +24,9 @@ def test_questions_in_order(questions: dict[str, dict[str, object]]) -> None:
     asked = [
         name
         for name, question in questions.items()
-        if not name.startswith("_") and question.get("when") is not False
+        if not name.startswith("_")
+        and question.get("when") is not False
+        and question.get("ask") is not False
     ]
     assert asked == [
         "project_name",

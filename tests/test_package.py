@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import uv
 from conftest import Mlmw
 from test_new import answers, files, without_source
 
@@ -49,7 +50,7 @@ def installed(distributions: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     if importlib.util.find_spec("pip"):
         installer = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-index"]
     else:
-        installer = ["uv", "pip", "install", "--python", str(python), "--offline"]
+        installer = [uv.find_uv_bin(), "pip", "install", "--python", str(python), "--offline"]
         installer += ["--compile-bytecode"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)

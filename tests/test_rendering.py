@@ -19,7 +19,7 @@ import mlmw.render
 NAME = "Straße 7: Wärme & Kälte"
 PACKAGE = "strasse_7_warme_kalte"
 # Lines of code of a project with one recipe; docs/architecture.md says why.
-LIMITS = {"serving": 1395}
+LIMITS = {"serving": 1400}
 every_combination = pytest.mark.parametrize("recipes", combinations(), ids=label)
 
 

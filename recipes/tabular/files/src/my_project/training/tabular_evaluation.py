@@ -68,13 +68,12 @@ def _metrics(
     hits, actual = table.diagonal(), table.sum(axis=1)
     wanted = range(count)[count == 2 :]  # of two classes the positive one
     areas = np.mean([_areas(truth == k, outputs[:, k], times) for k in wanted], axis=0)
-    distances = ((outputs - np.eye(count)[truth]) ** 2).sum(axis=1)
     found = {
         "roc_auc": areas[0],
         "pr_auc": areas[1],
         "balanced_accuracy": (hits / actual).mean(),
         "f1": (2 * hits / (actual + table.sum(axis=0)))[-1 if count == 2 else slice(None)].mean(),
-        "brier": np.average(distances, weights=times) / 2,
+        "brier": np.average(((outputs - np.eye(count)[truth]) ** 2).sum(axis=1), weights=times) / 2,
     }
     if count == 2:
         costs = config.false_negative_cost * table[1, 0] + config.false_positive_cost * table[0, 1]
