@@ -114,7 +114,7 @@ def test_a_file_in_two_layers_is_found(repository: Repository) -> None:
 
 
 def test_a_dead_branch_is_found(repository: Repository) -> None:
-    old = "{% for layer in layers if layer.kind == 'workload' %}"
+    old = "{% for layer in layers if layer.kind in ('workload', 'data')"
     new = "{% if layers | length > 99 %}never{% endif %}\n" + old
     repository.plant("template/README.md.jinja", old, new)
     outcome = repository.run(
