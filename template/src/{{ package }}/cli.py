@@ -18,6 +18,7 @@ from .utils.errors import UserError
 def main(log_level: Literal["debug", "info", "warning", "error"] = "info") -> None:
     """Train, evaluate and use the models of this project."""
     logging.basicConfig(level=log_level.upper(), format="%(levelname)s %(message)s")
+    logging.getLogger("matplotlib").setLevel("WARNING")  # else it tells of its cache of fonts
 
 
 def build(words: Sequence[str]) -> typer.Typer:
