@@ -25,7 +25,7 @@ from my_project.utils.errors import UserError
 # A server that has torch imported forks each process in no time; Windows can only start anew.
 FORKSERVER = "forkserver" in multiprocessing.get_all_start_methods()
 CONTEXT = multiprocessing.get_context("forkserver" if FORKSERVER else "spawn")
-KILLS = int(os.environ.get("KILLS", "5"))  # KILLS=50 pytest -k killed takes half a minute
+KILLS = int(os.environ.get("KILLS", "3"))  # KILLS=50 pytest -k killed takes half a minute
 IN_FLOAT64 = """
 import torch
 torch.cpu.get_capabilities = dict  # no bfloat16

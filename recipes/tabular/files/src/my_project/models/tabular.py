@@ -1,5 +1,7 @@
 """A fitted pipeline with its columns and its decision threshold, saved without pickle."""
 
+import importlib
+import inspect
 import io
 import re
 import zipfile
@@ -7,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+from unittest import mock
 
 import pandas as pd
 import sklearn
@@ -17,11 +20,20 @@ from ..utils.artifacts import read_json, write_json
 from ..utils.errors import UserError
 from .estimators import DateFeatures
 
+# To know scikit-learn's classes, skops imports every module of it, and torch where there is one.
+# That takes seconds in each process; here it is told those of the parts that models are made of.
+PARTS = "compose dummy ensemble impute linear_model neighbors pipeline preprocessing svm tree"
+MODULES = [importlib.import_module(f"sklearn.{part}") for part in PARTS.split()]
+CLASSES = [pair for module in MODULES for pair in inspect.getmembers(module, inspect.isclass)]
+with mock.patch("sklearn.utils.all_estimators", return_value=CLASSES):
+    import skops.io
+
 # Reviewed: each holds numbers or estimators only, and none runs code while it is loaded. Beside
-# them skops accepts scikit-learn's public classes; a file with any other type is refused.
+# them skops accepts the classes above; a file with any other type is refused.
 TRUSTED = [
     f"{DateFeatures.__module__}.DateFeatures",
     "numpy.dtype",
+    "sklearn.calibration.CalibratedClassifierCV",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
@@ -75,8 +87,6 @@ class Model:
 
     def save(self, folder: Path) -> None:
         """Write the pipeline in skops' format, and as JSON what a person may want to read."""
-        import skops.io  # takes seconds where torch is installed, which it imports as well
-
         (folder / "pipeline.skops").write_bytes(_reproducible(skops.io.dumps(self.pipeline)))
         facts = {"columns": self.columns, "classes": self.classes, "threshold": self.threshold}
         params = self.pipeline[-1].get_params().items()
@@ -90,8 +100,6 @@ class Model:
 
         A UserError for damaged files, other types and other versions of scikit-learn.
         """
-        import skops.io
-
         try:
             facts = read_json(folder / "model.json")
             if facts["scikit_learn"] != sklearn.__version__:
