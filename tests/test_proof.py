@@ -183,6 +183,7 @@ def test_evidence_holds_for_the_same_packages_only(packages: set[str], holds: bo
 def test_evidence_holds_for_what_was_asked_only() -> None:
     proof = replace(evidence(subject(**PROVED)), asked=["train", "report"])
     assert proof.holds_for(subject(**PROVED), ("train", "report"))
+    assert proof.holds_for(subject(**PROVED), ("report",))
     assert not proof.holds_for(subject(**PROVED), ("train", "report", "promote"))
 
 

@@ -29,6 +29,7 @@ from proof.modules import files, modules
 
 # Where the tests keep what they make once, such as an empty database of Prefect's.
 CACHE = ROOT / "build" / "pytest"
+MYPY = threading.Lock()  # one at a time may write its cache
 IMPORT_ALL = f"""
 import importlib, pkgutil, sys, {PACKAGE} as package
 for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
@@ -155,8 +156,8 @@ def style(place: Workplace) -> None:
 
 def types(place: Workplace) -> None:
     """The strict type check. One cache serves all projects, as their packages are the same."""
-    cache = ROOT / "build" / "mypy" / threading.current_thread().name
-    place.run("-m", "mypy", "--cache-dir", str(cache))
+    with MYPY:
+        place.run("-m", "mypy", "--cache-dir", str(ROOT / "build" / "mypy"))
 
 
 def imports(place: Workplace) -> None:
@@ -304,17 +305,19 @@ class Check:
     parts: Callable[[Subject, Packages], set[str]] | None = None
 
 
-def tests(name: str, *paths: str) -> Check:
+def tests(name: str, *units: str) -> Check:
     """The check that runs files and folders of the project's own tests in one process.
 
     Without the plugins that some layer brought along, so that the others' tests are the same.
     """
 
+    paths = tuple(f"tests/{unit}" for unit in units)
+
     def run(place: Workplace) -> None:
         place.variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         pytest(place, *paths)
 
-    return Check(name, run, paths)
+    return Check(f"tests/{name}", run, paths)
 
 
 def everything(place: Workplace) -> None:
@@ -341,8 +344,8 @@ def checks(project: Project, full: bool) -> list[Check]:
     way = ("flow",) if "flow" in project.commands else ("train",)
     found += [Check(name, own[name], way) for name in own if name in project.commands]
     if project.data:  # the rest does not ask for its data, and is proved in other projects
-        notebooks = ["tests/test_notebooks.py"] if project == of_data()[0] else []
-        own_tests = [tests(name, name) for name in ["tests/own_data", *notebooks]]
+        notebooks = ["test_notebooks.py"] if project == of_data()[0] else []
+        own_tests = [tests(name, name) for name in ["own_data", *notebooks]]
         return [*(one for one in found if one.name != "use"), *own_tests]
     of_layers = {layer.name for layer in layers(choices()) if layer.kind != "workload"}
     if full or set(project.recipes) == of_layers.intersection(choices()):
@@ -351,8 +354,10 @@ def checks(project: Project, full: bool) -> list[Check]:
     folders = [unit for unit in units if "." not in unit and unit not in OWN]
     # What asks for every workload, in one process: each is trained once for all of it.
     together = [unit for unit in units if unit.startswith("test_") or unit in project.workloads]
-    return [
-        *found,
-        tests("tests/workloads", *(f"tests/{unit}" for unit in together)),
-        *(tests(f"tests/{unit}", f"tests/{unit}") for unit in folders if unit not in together),
-    ]
+    # What a layer brought along beside the last one that was chosen, for the same reason.
+    brought = [layer.name for layer in layers(project.recipes) if layer.implicit]
+    brought = [unit for unit in folders if unit in brought and unit not in together]
+    groups = [[unit] for unit in folders if unit not in {*together, *brought}] or [[]]
+    groups[-1] += brought
+    processes = {"workloads": together} | {group[0]: group for group in groups if group}
+    return [*found, *(tests(name, *group) for name, group in processes.items())]

@@ -82,9 +82,9 @@ class Evidence:
     parts: list[str] = field(default_factory=list)  # what else has passed, each by itself
 
     def holds_for(self, subject: Subject, asked: Sequence[str]) -> bool:
-        """Whether a run in `subject`, asked to do this, would do and read the same."""
+        """Whether a run in `subject`, asked to do this or less, would do and read the same."""
         return (
-            self.asked == list(asked)
+            set(self.asked).issuperset(asked)
             and subject.packages.issuperset(self.packages)
             and all(subject.hash(path) == found for path, found in self.files.items())
             and all(subject.listing(path) == names for path, names in self.listings.items())
