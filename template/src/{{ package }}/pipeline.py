@@ -33,7 +33,7 @@ def train_run(name: str, config: BaseConfig, resumed: Run | None = None) -> Run:
             model.save(run.model)
             write_text(run.folder / "examples.jsonl", format_examples(workload.examples(data)))
             # What later predictions are compared with, to see whether the inputs have changed.
-            held_out = model.predict(workload.examples(data, 1000))
+            held_out = model.predict(workload.held_out(data))
             write_text(run.folder / "predictions.jsonl", format_predictions(held_out, ".jsonl"))
             logger.info("evaluating %s on test data", name)
             run.finish(

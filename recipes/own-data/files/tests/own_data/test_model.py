@@ -3,7 +3,7 @@
 import json
 import keyword
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,13 @@ from threadpoolctl import threadpool_limits
 from typer.testing import CliRunner
 
 from my_project import cli, pipeline, scoring
+from my_project.data import made_up
 from my_project.data.rows import make_row_type
 from my_project.data.schema import SCHEMA
 from my_project.data.tabular import Config
 from my_project.runs import Run
-from my_project.utils.records import read_records, validate
+from my_project.training import tabular
+from my_project.utils import records
 
 ROOT = Path(__file__).parents[2]
 # A header may be in a script for which this system has no font.
@@ -38,10 +40,20 @@ def test_it_beats_the_baseline(run: Run) -> None:
 
 
 def test_examples_have_the_used_columns_and_no_other(run: Run, config: Config) -> None:
-    [first, *_] = read_records(run.folder / "examples.jsonl")
+    [first, *_] = records.read_records(run.folder / "examples.jsonl")
     assert list(first) == list(config.columns)
     unused = {column.name for column in SCHEMA.of("unused", "target", "group")}
     assert not unused & first.keys()
+
+
+def test_examples_are_made_up(run: Run, config: Config) -> None:
+    """They are the same whatever the data; nothing is made up for a column that is unknown."""
+    examples = records.read_records(run.folder / "examples.jsonl")
+    known = records.validate(made_up.records(5), make_row_type(config.columns, {}), "made-up rows")
+    assert examples == [json.loads(line) for line in records.format_examples(known).splitlines()]
+    more = config.model_copy(update={"columns": config.columns | {"not in the file": "date"}})
+    [row] = tabular.examples(replace(tabular.prepare(config), config=more), 1)
+    assert vars(row) == vars(known[0]) | {"not_in_the_file": None}
 
 
 def test_each_column_is_a_field_with_a_python_name(config: Config) -> None:
@@ -63,4 +75,4 @@ def test_the_row_in_the_readme_is_answered(run: Run) -> None:
     rows: list[Any] = [json.loads(line) for line in readme.splitlines() if line[:2] == '{"']
     model = pipeline.load_model(run)
     for row in rows[:1]:  # wide tables show none; the answer to an example may follow it
-        assert len(model.predict(validate([row], model.example_type, "README.md"))) == 1
+        assert len(model.predict(records.validate([row], model.example_type, "README.md"))) == 1

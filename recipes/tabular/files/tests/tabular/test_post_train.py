@@ -94,19 +94,19 @@ def test_a_row_without_any_value_gets_an_answer(tumours: tuple[Any, list[Any]]) 
 
 def test_a_customer_without_any_value_gets_an_answer(churn: Model, data: Data) -> None:
     nothing = churn.example_type(None, None, None, None)
-    together = churn.predict([*data.examples, nothing])
+    together = churn.predict([*data.held_out, nothing])
     assert churn.predict([nothing]) == together[-1:]
     assert np.isfinite(list((together[-1].probabilities or {}).values())).all()
 
 
 @pytest.mark.parametrize("day", [date.min, date(1969, 12, 31), date.max])
 def test_no_date_is_too_far_away(churn: Model, data: Data, day: date) -> None:
-    [answer] = churn.predict([replace(data.examples[0], last_order=day)])
+    [answer] = churn.predict([replace(data.held_out[0], last_order=day)])
     assert sum((answer.probabilities or {}).values()) == pytest.approx(1)
 
 
 def test_an_unseen_category_counts_as_no_category(churn: Model, data: Data) -> None:
-    row = data.examples[0]
+    row = data.held_out[0]
     [unseen] = churn.predict([replace(row, country="Atlantis")])
     assert unseen.probabilities is not None
     assert 0 < unseen.probabilities["left"] < 1
@@ -119,7 +119,7 @@ def test_predictions_from_a_file_use_the_headers_of_the_data(churn: Model, data:
     test = [rows[number] for number in data.test.index]
     features = data.xy(data.test)[0]
     pd.testing.assert_frame_equal(to_table(test, churn.columns), features.reset_index(drop=True))
-    assert [vars(row) for row in test[:5]] == [vars(row) for row in data.examples[:5]]
+    assert [vars(row) for row in test[:5]] == [vars(row) for row in data.held_out[:5]]
 
 
 def test_only_headers_name_values_from_outside(churn: Model) -> None:

@@ -67,11 +67,8 @@ def load(seed: int) -> Digits:
 
 
 def _split(split: Split, share: float, seed: int) -> tuple[Split, Split]:
-    large, small = train_test_split(
-        np.arange(len(split)), test_size=share, stratify=split.labels, random_state=seed
+    images, labels = split.images, split.labels
+    large, small, *parts = train_test_split(
+        images, labels, test_size=share, stratify=labels, random_state=seed
     )
-    return _take(split, large), _take(split, small)
-
-
-def _take(split: Split, rows: Labels) -> Split:
-    return Split(split.images[rows], split.labels[rows])
+    return Split(large, parts[0]), Split(small, parts[1])

@@ -41,6 +41,11 @@ def examples(data: Digits, count: int = 5) -> list[Example]:
     return [Example(image.tolist()) for image in data.test.images[:count]]
 
 
+def held_out(data: Digits) -> list[Example]:
+    """Return images of the test part to compare predictions on."""
+    return examples(data, 1000)
+
+
 def train(config: Config, data: Digits, run: Run) -> Model:
     """Fit by mini-batch gradient descent; keep the weights that are best on validation data."""
     generator = np.random.default_rng(config.seed)

@@ -53,6 +53,11 @@ def examples(data: Data, count: int = 5) -> list[Example]:
     return [encode(image) for image in data.test.images[:count]]
 
 
+def held_out(data: Data) -> list[Example]:
+    """Return images of the test part to compare predictions on."""
+    return examples(data, 1000)
+
+
 def train(config: Config, data: Data, run: Run) -> Model:
     """Fit by gradient descent on the cross-entropy; keep the weights best on validation data.
 

@@ -109,7 +109,7 @@ def evaluate(folder: str, model_sha256: str, rival: str | None) -> dict[str, flo
     champion = Run(Path(rival))
     workload = workloads.load(run.metadata["workload"])
     data = workload.prepare(load_config(workload.Config, run.folder / "config.toml"))
-    answers = pipeline.load_model(champion).predict(workload.examples(data, 1000))
+    answers = pipeline.load_model(champion).predict(workload.held_out(data))
     reference = [one["prediction"] for one in read_records(champion.folder / "predictions.jsonl")]
     psi, chance = population_stability_index(reference, [one.prediction for one in answers])
     return {"new": new, "old": old, "psi": psi, "chance": chance}

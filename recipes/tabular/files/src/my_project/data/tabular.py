@@ -57,7 +57,7 @@ class Data:
     train: pd.DataFrame
     validation: pd.DataFrame
     test: pd.DataFrame
-    examples: list[Any]  # of the test part
+    held_out: list[Any]  # at most 1,000 rows of the test part
     classes: list[str]
     config: Config  # with the columns of the data filled in
     sha256: str
@@ -99,8 +99,8 @@ def prepare(config: Config) -> Data:
     rest, test = (table.iloc[rows] for rows in folds(table, config, 5)[-1])
     train, validation = (rest.iloc[rows] for rows in folds(rest, config, 4)[-1])
     folds(train, config, config.folds)  # which training will ask for
-    examples = validate([records[k] for k in test.index[:1000]], make_row_type(columns, {}), source)
-    return Data(train, validation, test, examples, classes, config, sha256)
+    held_out = validate([records[k] for k in test.index[:1000]], make_row_type(columns, {}), source)
+    return Data(train, validation, test, held_out, classes, config, sha256)
 
 
 def folds(part: pd.DataFrame, config: Config, count: int) -> list[tuple[Any, Any]]:

@@ -9,6 +9,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from ..data.examples import examples
 from ..data.tabular import Config, Data, folds, prepare
 from ..models.estimators import candidate
 from ..models.tabular import Model
@@ -78,6 +79,6 @@ def evaluate(model: Model, data: Data, figures: Path | None = None) -> dict[str,
     return {"test": test, "baseline": baseline_test, "intervals": intervals(model, data)}
 
 
-def examples(data: Data, count: int = 5) -> list[Any]:
-    """Return the first rows of the test part."""
-    return data.examples[:count]
+def held_out(data: Data) -> list[Any]:
+    """Return rows of the test part to compare predictions on."""
+    return data.held_out
