@@ -1,5 +1,6 @@
 """Processes that talk to a server: deployments, served flows, and one that is killed."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -7,7 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -56,6 +57,18 @@ def wait_for(ready: Any, process: subprocess.Popen[bytes]) -> Any:
             return found
         time.sleep(0.5)
     raise TimeoutError
+
+
+def open_pipe(path: Path) -> BinaryIO | None:
+    """Open a named pipe to write into it; None while nobody has it open to read."""
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return None
+    os.set_blocking(number, True)
+    return os.fdopen(number, "wb")
 
 
 def find_deployment(client: Any, name: str) -> Any:
@@ -121,13 +134,17 @@ def test_a_flow_that_is_killed_while_it_scores_is_run_again(
     source, target = Path("in.jsonl"), Path("out.csv")
     os.mkfifo(source)
     command = [*FLOW, "--score", str(source), "--output", str(target)]
-    with subprocess.Popen(command, env=environment) as process, source.open("wb") as pipe:
-        pipe.write(examples)
-        pipe.flush()
-        wait_for(
-            lambda: [path for path in Path().glob(".out.csv.*") if path.stat().st_size], process
-        )
-        process.kill()
+    with subprocess.Popen(command, env=environment) as process:
+        try:
+            with wait_for(lambda: open_pipe(source), process) as pipe:
+                pipe.write(examples)
+                pipe.flush()
+                wait_for(
+                    lambda: any(one.stat().st_size for one in Path().glob(".out.csv.*")), process
+                )
+                process.kill()
+        finally:
+            process.kill()  # whatever went wrong: it would be waited for
     assert not target.exists()
     assert tracking.champion(NAME) == cached
     source.unlink()
