@@ -24,5 +24,6 @@ def confusion_matrix(true: Any, predicted: Any, path: Path) -> None:
     side = 3 + 0.4 * len({*true, *predicted})  # inches, so that numbers do not overlap
     figure, axes = new_figure("Confusion matrix on test data", side, side)
     ConfusionMatrixDisplay.from_predictions(true, predicted, ax=axes, cmap="Blues", colorbar=False)
-    axes.tick_params(axis="x", labelrotation=90)
+    # Long names would run into each other.
+    axes.tick_params(axis="x", labelrotation=90 if max(len(str(one)) for one in true) > 2 else 0)
     save_figure(figure, path)

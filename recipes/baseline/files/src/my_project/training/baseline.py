@@ -51,20 +51,19 @@ def train(config: Config, data: Digits, run: Run) -> Model:
     generator = np.random.default_rng(config.seed)
     inputs, labels = features(data.train.images), data.train.labels
     weights = np.zeros((inputs.shape[1], CLASSES))
-    best, curve = weights, []
-    for epoch in progress(range(1, config.epochs + 1), "epoch"):
+    best, history = weights, list[dict[str, float]]()
+    for epoch in progress(range(1, config.epochs + 1), "epoch", history):
         order = generator.permutation(len(labels))
         for start in range(0, len(labels), config.batch_size):
             batch = order[start : start + config.batch_size]
-            _, gradient = loss_and_gradient(
-                weights, inputs[batch], labels[batch], config.weight_decay
-            )
-            weights = weights - config.learning_rate * gradient
-        curve.append((_loss(weights, data.train), _loss(weights, data.validation)))
-        run.log(epoch, train_loss=curve[-1][0], validation_loss=curve[-1][1])
-        if curve[-1][1] == min(validation for _, validation in curve):
+            given = inputs[batch], labels[batch], config.weight_decay
+            weights = weights - config.learning_rate * loss_and_gradient(weights, *given)[1]
+        train_loss, validation_loss = _loss(weights, data.train), _loss(weights, data.validation)
+        history.append({"train_loss": train_loss, "validation_loss": validation_loss})
+        run.log(epoch, **history[-1])
+        if validation_loss == min(one["validation_loss"] for one in history):
             best = weights
-    _draw(curve, run.figures / "learning_curve.png")
+    _draw(history, run.figures / "learning_curve.png")
     return Model(best)
 
 
@@ -82,9 +81,9 @@ def evaluate(model: Model, data: Digits, figures: Path | None = None) -> dict[st
     }
 
 
-def _draw(curve: list[tuple[float, float]], path: Path) -> None:
+def _draw(history: list[dict[str, float]], path: Path) -> None:
     figure, axes = plots.new_figure("Learning curve")
-    axes.plot(curve, label=["training", "validation"])
+    axes.plot([list(losses.values()) for losses in history], label=["training", "validation"])
     axes.set(xlabel="epoch", ylabel="cross-entropy", yscale="log")
     axes.legend()
     plots.save_figure(figure, path)

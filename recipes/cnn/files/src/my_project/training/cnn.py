@@ -112,7 +112,7 @@ def fit(config: Config, data: Data, run: Run, state: State, rank: int, world: in
         (run.folder / "history.jsonl").unlink(missing_ok=True)
         for number, losses in enumerate(state.history, start=1):
             run.log(number, **losses)
-    for epoch in progress(range(state.epoch, config.epochs), "epoch"):
+    for epoch in progress(range(state.epoch, config.epochs), "epoch", state.history):
         model.train()
         state.model.backbone.train(not config.backbone)  # what is frozen keeps its statistics
         plan = draw_epoch(config.seed, epoch, count, side, config.crop, config.flip)

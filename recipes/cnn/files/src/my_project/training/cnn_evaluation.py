@@ -92,5 +92,6 @@ def draw_history(history: list[dict[str, float]], path: Path) -> None:
     for name, label in (("train_loss", smoothed), ("validation_loss", "validation")):
         axes.plot(epochs, [epoch[name] for epoch in history], ".-", label=label)
     axes.set(xlabel="epoch", ylabel="cross-entropy (nats per image)", yscale="log")
+    axes.locator_params(axis="x", integer=True)
     axes.legend()
     plots.save_figure(figure, path)

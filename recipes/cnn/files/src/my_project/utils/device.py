@@ -24,7 +24,7 @@ def choose_device(wanted: str) -> torch.device:
     if wanted not in ("auto", *names):
         raise UserError(f"device {wanted}: is not available here; there is {', '.join(names)}")
     name = names[0] if wanted == "auto" else wanted
-    logger.info("device %s, as %s was wanted and there is %s", name, wanted, ", ".join(names))
+    logger.info("device: %s (asked for: %s; available: %s)", name, wanted, ", ".join(names))
     # The same seed gives the same model, so the fastest kernel of the moment is not searched for.
     torch.backends.cudnn.deterministic = True
     return torch.device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if name == "cuda" else name)
