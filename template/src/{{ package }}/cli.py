@@ -32,7 +32,8 @@ def build(words: Sequence[str]) -> typer.Typer:
     asked = [name for name in names if find_spec(f"{commands.__name__}.{name}")]
     for name in asked[:1] or [module.name for module in pkgutil.iter_modules(commands.__path__)]:
         command = importlib.import_module(f"{commands.__name__}.{name}")
-        app.command(name.replace("_", "-"))(command.main)
+        # Given as it is, so that the list of commands breaks it instead of cutting it off.
+        app.command(name.replace("_", "-"), short_help=command.main.__doc__)(command.main)
     return app
 
 

@@ -15,11 +15,9 @@ def main(
     workload: Annotated[str, typer.Argument()] = workloads.NAMES[0],
     config: Annotated[Path | None, typer.Option(help="Default: experiments/WORKLOAD.toml.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Set KEY=VALUE instead; repeatable.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Repeatable.")
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the newest run that was stopped.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what was stopped.")] = False,
     folder: Annotated[Path | None, typer.Option("--run", help="Go on with this run.")] = None,
 ) -> None:
     """Train; the last line printed is the run's folder."""

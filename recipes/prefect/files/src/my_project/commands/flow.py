@@ -9,13 +9,16 @@ import typer
 from .. import workloads
 
 Strings = list[str] | None
+PAIR = "KEY=VALUE"
 
 
 def main(
     workload: Annotated[str, typer.Argument()] = workloads.NAMES[0],
     config: Annotated[str | None, typer.Option(help="Default: experiments/WORKLOAD.toml.")] = None,
-    settings: Annotated[Strings, typer.Option("--set", help="Set KEY=VALUE; repeatable.")] = None,
-    candidate: Annotated[Strings, typer.Option(help="Try KEY=VALUE; repeatable.")] = None,
+    settings: Annotated[Strings, typer.Option("--set", metavar=PAIR, help="Repeatable.")] = None,
+    candidate: Annotated[
+        Strings, typer.Option(metavar=PAIR, help="Repeatable; the best wins.")
+    ] = None,
     max_drift: Annotated[float, typer.Option(help="Limit of the stability index.")] = 0.2,
     score: Annotated[str | None, typer.Option(help="Examples to predict.")] = None,
     output: Annotated[str, typer.Option(help="Their predictions.")] = "predictions.csv",
