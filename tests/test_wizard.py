@@ -125,13 +125,13 @@ def test_what_is_given_is_not_asked(here: Path) -> None:
     assert stored(here / "my-project")["recipes"] == ["tabular"]
 
 
-@pytest.mark.parametrize("columns", [40, 80])
-def test_nothing_is_cut_off(columns: int, here: Path) -> None:
+@pytest.mark.parametrize(("columns", "keys"), [(40, "(space, enter)"), (80, "(space: choose")])
+def test_nothing_is_cut_off(columns: int, keys: str, here: Path) -> None:
     summaries = [recipe.summary for recipe in load_catalogue() if not recipe.implicit]
     with new("my-project", columns=columns) as terminal:
         for summary in summaries:
             terminal.wait_for(summary)
-        terminal.answer("Which recipes", SPACE, ENTER)
+        terminal.answer(f"Which recipes does it start with? {keys}", SPACE, ENTER)
         accept(terminal, *ASKED, LAST)
         terminal.wait_for(f"chosen: {summaries[0]}")
         terminal.answer("Is everything right?", CONTROL_C)

@@ -351,7 +351,9 @@ def _print_tree(folder: Path, label: str) -> None:
 def _summary(verb: str, folder: Path, answers: Mapping[str, Any]) -> str:
     recipes = ", ".join(answers["recipes"]) or "none"
     files = tree.count_files(folder)
-    return f"{verb} {files} files: package {answers['package']}, recipes: {recipes}."
+    return layout.paragraph(
+        f"{verb} {files} files: package {answers['package']}, recipes: {recipes}."
+    )
 
 
 def _next_commands(place: target.Target, answers: Mapping[str, Any]) -> str:

@@ -94,7 +94,11 @@ def check_folder(given: str) -> Path:
         raise Refusal(what, "there is no such folder", "give the folder of a project")
     if not os.path.lexists(folder / ANSWERS) and not _interrupted(folder):
         above = next((place for place in folder.parents if (place / ANSWERS).is_file()), None)
-        remedy = f"did you mean {str(above)!r}?" if above else "restore it from git, if it had one"
+        remedy = (
+            f"did you mean {str(above)!r}?"
+            if above
+            else "go to a project or give its PATH; if it had one, restore it from git"
+        )
         raise Refusal(what, f"it has no {ANSWERS}, by which projects are known", remedy)
     return folder
 

@@ -17,7 +17,7 @@ WELCOME = (
 )
 # As they were asked; another template's own answers come after these.
 ORDER = ("recipes", "project_name", "package", "description", "author", "email", "licence")
-KEYS = "(space: choose, enter: go on)"
+KEYS, SHORT_KEYS = "(space: choose, enter: go on)", "(space, enter)"
 
 
 def ask_path() -> str:
@@ -70,7 +70,7 @@ def ask_recipes(catalogue: Sequence[Recipe], chosen: Sequence[str] = ()) -> list
     answer: list[str] = questionary.checkbox(
         "Which recipes does it start with?",
         choices=entries,
-        instruction=KEYS,
+        instruction=KEYS if layout.width() > 66 else SHORT_KEYS,
         style=questionary.Style([("selected", "noreverse bold")]),
     ).unsafe_ask()
     return answer
