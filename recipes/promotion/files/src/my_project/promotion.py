@@ -41,7 +41,7 @@ def verdict(run: Run, new: float, old: float | None) -> str:
     if old is not None and new <= old:
         measured = f"{metric} {new:.4f} against {old:.4f}"
         raise UserError(f"{name} does not beat the champion: {measured}; the champion stays")
-    return f"{metric} {new:.4f}, " + ("the first one" if old is None else f"{old:.4f} before")
+    return f"{metric} {new:.4f}, " + ("no other to beat" if old is None else f"{old:.4f} before")
 
 
 def promote(run: Run, force: bool = False) -> str:

@@ -59,7 +59,7 @@ def test_the_first_run_is_measured_and_promoted(first: Run) -> None:
     value, champion = promotion.compare(first)
     assert value == pytest.approx(first.metrics["test"][metric])
     assert champion is None
-    assert "the first one" in promotion.promote(first)
+    assert "no other to beat" in promotion.promote(first)
     assert tracking.champion(NAME) is not None
 
 

@@ -120,8 +120,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @app.exception_handler(HTTPException)
     async def refuse(request: Request, error: HTTPException) -> JSONResponse:
-        headers = error.headers or {}
-        return failure(error.status_code, str(error.detail), request.scope["request_id"], **headers)
+        unknown, headers = error.detail == "Not Found", error.headers or {}
+        detail = "no such path; /docs shows those there are" if unknown else str(error.detail)
+        return failure(error.status_code, detail, request.scope["request_id"], **headers)
 
     known = {route.path for route in app.routes if isinstance(route, Route)}
     known |= {f"/predict/{name}" for name in service.settings.workloads}
