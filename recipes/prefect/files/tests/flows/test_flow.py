@@ -310,3 +310,12 @@ def test_help_does_not_wait_for_prefect() -> None:
     code = "import sys; from my_project import cli\n"
     code += "cli.build(['flow']); sys.exit('prefect' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_prefect_tells_nobody_that_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect._internal.analytics import enabled
+    from prefect.settings import get_current_settings
+
+    monkeypatch.setattr(enabled, "is_ci_environment", lambda: False)  # where it is off anyway
+    assert not enabled.is_telemetry_enabled()
+    assert not get_current_settings().server.analytics_enabled

@@ -7,7 +7,8 @@ from pathlib import Path
 SETTINGS = {
     # Results, logs and the embedded server's database belong to the project, like its runs.
     "PREFECT_HOME": str(Path(".prefect").absolute()),
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",  # the server's telemetry
+    "DO_NOT_TRACK": "1",  # the client's, with the notice that it prints at a terminal
     # Seconds; a busy machine needs more than the 20 that Prefect waits for its embedded server.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     # What the package logs is shown, and sent to the server, like Prefect's own lines.
