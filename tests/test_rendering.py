@@ -1,6 +1,7 @@
 """Every combination of recipes as text: complete, the same each time, and as if written by hand."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -142,6 +143,22 @@ def test_text_files_of_machines_can_be_read(
             assert yaml.safe_load(content), path
         if path.endswith(".toml"):
             assert tomllib.loads(content.decode()), path
+
+
+def test_nothing_is_used_that_windows_does_not_have(template: Path, tmp_path: Path) -> None:
+    """Of the standard library: the project's workflow runs mypy on Windows, too."""
+    mlmw.render.render(template, tmp_path, {"recipes": list(combinations()[-1])})
+    options = ["--config-file=", "--no-incremental", "--platform=win32", "--follow-imports=skip"]
+    options += ["--ignore-missing-imports", "--explicit-package-bases"]
+    outcome = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, "src", "tests"],
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": "src"},
+        capture_output=True,
+        text=True,
+    )
+    assert "checked" in outcome.stdout, outcome.stderr
+    assert re.findall(".*Module has no attribute.*", outcome.stdout) == []
 
 
 def test_workflow_tells_of_newer_templates(template: Path) -> None:

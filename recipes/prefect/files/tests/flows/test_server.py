@@ -61,6 +61,8 @@ def wait_for(ready: Any, process: subprocess.Popen[bytes]) -> Any:
 
 def open_pipe(path: Path) -> BinaryIO | None:
     """Open a named pipe to write into it; None while nobody has it open to read."""
+    if sys.platform == "win32":
+        raise NotImplementedError("Windows has no such pipes")
     try:
         number = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
     except OSError as error:
@@ -125,14 +127,15 @@ def test_the_deployments_file_is_accepted_by_a_server(
     assert isinstance(load_flow_from_entrypoint(deployment.entrypoint), Flow)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such named pipes")
 def test_a_flow_that_is_killed_while_it_scores_is_run_again(
     environment: dict[str, str], cached: Run
 ) -> None:
     """What it reads is a pipe that never ends, so it is killed in the middle of its file."""
     examples = (cached.folder / "examples.jsonl").read_bytes() * (CHUNK // 2)
     source, target = Path("in.jsonl"), Path("out.csv")
-    os.mkfifo(source)
+    if sys.platform != "win32":  # for mypy, which has not read the mark above
+        os.mkfifo(source)
     command = [*FLOW, "--score", str(source), "--output", str(target)]
     with subprocess.Popen(command, env=environment) as process:
         try:

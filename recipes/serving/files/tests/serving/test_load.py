@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -68,10 +69,10 @@ def send_half(
 @contextmanager
 def paused(server: "Server") -> Iterator[None]:
     """A service that stands still where the system can do that, so that all comes at once."""
-    if os.name == "posix":
+    if sys.platform != "win32":
         server.process.send_signal(signal.SIGSTOP)
     yield
-    if os.name == "posix":
+    if sys.platform != "win32":
         server.process.send_signal(signal.SIGCONT)
 
 
