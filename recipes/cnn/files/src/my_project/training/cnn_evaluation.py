@@ -75,11 +75,14 @@ def draw(data: Data, probabilities: Floats, figures: Path) -> None:
     labels, names = data.test.labels, np.array(data.classes)
     answers = names[probabilities.argmax(axis=1)]
     plots.confusion_matrix(names[labels], answers, figures / "confusion_matrix.png")
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    figure.suptitle("Least probable labels: the label, below it the answer")
+    figure = Figure(figsize=(8, 4.4), layout="constrained")
+    figure.suptitle("The test images whose label got least probability; what was misread in red")
     worst = probabilities[np.arange(len(labels)), labels].argsort()[:10]
     for place, index in enumerate(worst, start=1):
-        axes = figure.add_subplot(2, 5, place, title=f"{names[labels[index]]}\n{answers[index]}")
+        label, answer = names[labels[index]], answers[index]
+        axes = figure.add_subplot(2, 5, place)
+        color = "black" if answer == label else "red"
+        axes.set_title(f"{label}\nread as {answer}", color=color, fontsize="medium")
         axes.imshow(data.test.images[index].squeeze(), cmap="gray")
         axes.set_axis_off()
     plots.save_figure(figure, figures / "least_probable_labels.png")
