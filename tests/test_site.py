@@ -1,5 +1,6 @@
 """The documentation's site: built strictly, with small pictures that are all used."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -51,3 +52,26 @@ def test_pictures_are_small_and_used() -> None:
     pictures = list((DOCS / "pictures").iterdir())
     assert [path.name for path in pictures if path.stat().st_size > 60_000] == []
     assert [path.name for path in pictures if f"pictures/{path.name}" not in text] == []
+
+
+def test_the_commands_of_projects_that_are_shown_exist() -> None:
+    """With their options; the tutorial and the projects' own pages are run, these are not."""
+    sources = {
+        path.stem.replace("_", "-"): path.read_text(encoding="utf-8")
+        for place in ("template/src/*", "recipes/*/files/src/*", "docs/example/*/files/src/*")
+        for path in ROOT.glob(f"{place}/commands/*.py")
+    }
+    tools = {"pip", "pytest", "ruff", "sphinx"}
+    shown, wrong = 0, []
+    for page in [*DOCS.rglob("*.md"), ROOT / "README.md"]:
+        text = page.read_text(encoding="utf-8")
+        for line, package, command in re.findall(r"(python -m (\w+) ([a-z][\w-]+)[^`#\n]*)", text):
+            source = sources.get(command, "")
+            options = re.findall(r" --([a-z-]+)", line)
+            found = [re.search(rf'"--{o}"|\b{o.replace("-", "_")}: ', source) for o in options]
+            if package not in tools:
+                shown += 1
+                if not (source and all(found)):
+                    wrong.append(f"{page.name}: {line}")
+    assert shown > 5
+    assert wrong == []
