@@ -284,6 +284,7 @@ USED: list[tuple[str, Callable[[int], object], str]] = [
     ("tiny", lambda n: f"{n % 17}e-12", "numeric"),
     ("flag", lambda n: n % 2, "boolean"),
     ("seen", lambda n: f"2026-01-{n % 28 + 1:02} 10:30:00", "date"),
+    ("early", lambda n: f"0001-01-{n % 28 + 1:02}", "date"),
     ("with_gaps", lambda n: ["NA", "?", "", " 3.5 ", "4"][n % 5], "numeric"),
     ("with_dash", lambda n: "-" if n < 2 else n % 17, "numeric"),
     ("mixed", lambda n: ["1", "two", "3"][n % 3], "categorical"),
@@ -353,6 +354,20 @@ def test_warnings(tmp_path: Path) -> None:
         "10 rows have no target, and cannot be learnt from",
         "class 'rare' is rare (3.3%): accuracy alone would mislead",
     ]
+
+
+def test_dates_in_another_form_are_told(tmp_path: Path) -> None:
+    """They are neither dates, which a project could not read, nor telephone numbers."""
+    for form in ("{:02}.03.2026", "03/{:02}/2026", "{}-3-26 10:30"):
+        schema = found(tmp_path, with_column("day", lambda n, form=form: form.format(n % 28 + 1)))
+        assert schema["columns"]["day"]["role"] == "feature"
+        assert schema["warnings"] == ["'day' is taken for text: write its dates as 2026-01-31"]
+
+
+def test_a_class_is_known_however_a_number_is_written(tmp_path: Path) -> None:
+    answers = with_column("y", lambda n: ["0", "0.0", "1", "1.0"][n % 4])
+    schema = found(tmp_path, answers, target="y")
+    assert schema["columns"]["y"]["categories"] == {"0": 0.5, "1": 0.5}
 
 
 def test_a_rare_value_is_not_carried_along(tmp_path: Path) -> None:

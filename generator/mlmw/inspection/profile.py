@@ -21,11 +21,13 @@ ODD_VALUES = 3  # different ones at most, that are taken for missing
 MISSING = ("NA", "N/A", "n/a", "#N/A", "NULL", "null", "NaN", "nan", "?", "<NA>")
 TRUTHS = ("true", "false", "yes", "no", "t", "f", "y", "n", "on", "off", "1", "0")
 
+WHOLE = r"^(-?\d+)\.0+$"  # 1.0 is the category 1, however a file writes it
 NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
 PATTERNS = {
     "numeric": NUMBER,
     "boolean": f"(?i)({'|'.join(TRUTHS)})",
     "date": r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([ T].*)?",
+    "other_date": r"(\d{1,2}[./-]\d{1,2}[./-](\d{4}|\d\d)|\d{4}[./]\d{1,2}[./]\d{1,2})([ T].*)?",
     "code": r"0\d+",  # what a number would lose
     "decimal_comma": r"[-+]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?",
     "thousands": r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?",
@@ -105,8 +107,8 @@ def _profile(table: Table, number: int, name: str, kind: str = "") -> Profile:
         spread = {"days": (first, last)}
     if distinct <= MOST_CATEGORIES * 1.1:  # the estimate may be a little too large
         counts = table.ask(
-            f"SELECT v, count(*) FROM (SELECT {value} AS v FROM data) WHERE v IS NOT NULL "
-            f"GROUP BY v ORDER BY count(*) DESC, v"
+            f"SELECT regexp_replace({value}, '{WHOLE}', '\\1') AS v, count(*) FROM data "
+            f"WHERE v IS NOT NULL GROUP BY v ORDER BY count(*) DESC, v"
         )
         distinct = len(counts)
         spread["categories"] = tuple((text, count / present) for text, count in counts)

@@ -237,8 +237,9 @@ def _chosen(one: Profile, use: str) -> Column:
 
 def _personal(profile: Profile) -> str:
     """Why a column seems to hold personal data, empty if it does not."""
+    dates = profile.kind == "date" or _other_dates(profile)
     for pattern, said in LOOKS_PERSONAL.items():
-        if profile.looks.get(pattern, 0.0) >= PERSONAL_SHARE:
+        if profile.looks.get(pattern, 0.0) >= PERSONAL_SHARE and not (dates and pattern == "phone"):
             return f"looks like {said}"
     found = words(profile.name)
     personal = PERSONAL.intersection([*found, "".join(found)])
@@ -246,6 +247,11 @@ def _personal(profile: Profile) -> str:
     if (personal or names) and profile.kind in ("categorical", "date"):
         return "its name says so"
     return ""
+
+
+def _other_dates(profile: Profile) -> bool:
+    """Whether a column seems to hold dates that are not written as 2026-01-31."""
+    return profile.looks.get("other_date", 0.0) >= PERSONAL_SHARE
 
 
 def _identifies(profile: Profile) -> str:
@@ -282,6 +288,8 @@ def _warnings(table: Table, columns: Sequence[Column], aim: Profile, task: str) 
             kind = {"numeric": "number", "date": "date", "boolean": "yes or no"}
             what = kind[column.profile.kind]
             yield f"{column.profile.name!r}: the few values that are no {what} count as missing"
+        if _other_dates(column.profile) and column.role != "target" and not column.personal:
+            yield f"{column.profile.name!r} is taken for text: write its dates as 2026-01-31"
         thousands = column.profile.looks.get("thousands", 0.0)
         if column.role != "unused" and thousands > PERSONAL_SHARE:
             yield f"{column.profile.name!r} has commas between thousands, and is taken for text"
