@@ -224,6 +224,15 @@ def test_the_form_of_a_file_changes_nothing(
     assert other == plain
 
 
+def test_a_column_of_json_may_mix_its_values(tmp_path: Path) -> None:
+    mixed = with_column("mixed", lambda n: ["one", 2, True, None][n % 4])
+    rows = zip(*mixed.values(), strict=True)
+    text = "".join(json.dumps(dict(zip(mixed, row, strict=True))) + "\n" for row in rows)
+    column = found(tmp_path, text, "a.jsonl")["columns"]["mixed"]
+    assert column["kind"] == "categorical"
+    assert (set(column["categories"]), column["missing"]) == ({"one", "2", "True"}, 0.25)
+
+
 def test_parquet(tmp_path: Path) -> None:
     plain = found(tmp_path, GOOD)
     with engine.loaded(files.look(str(tmp_path / "data.csv"))) as table:
@@ -362,6 +371,19 @@ def test_dates_in_another_form_are_told(tmp_path: Path) -> None:
         schema = found(tmp_path, with_column("day", lambda n, form=form: form.format(n % 28 + 1)))
         assert schema["columns"]["day"]["role"] == "feature"
         assert schema["warnings"] == ["'day' is taken for text: write its dates as 2026-01-31"]
+
+
+def test_classes_that_differ_in_case_are_told(tmp_path: Path) -> None:
+    schema = found(tmp_path, with_column("y", lambda n: ["Yes", "yes", "no"][n % 3]), target="y")
+    told = "classes that differ in upper and lower case only: Yes, yes"
+    assert schema["warnings"] == [told]
+
+
+def test_two_numbers_are_classes_and_ranges_are_exact(tmp_path: Path) -> None:
+    two = with_column("y", lambda n: [0.5, 2.5][n % 2])
+    schema = found(tmp_path, two | {"income": [123456.789 + n for n in range(ROWS)]}, target="y")
+    assert schema["task"] == "classification"
+    assert schema["columns"]["income"]["quartiles"][0] == 123456.789
 
 
 def test_a_class_is_known_however_a_number_is_written(tmp_path: Path) -> None:

@@ -29,6 +29,12 @@ SAMPLE = 256 * 2**20  # bytes
 LONGEST_ROW = 2**21  # bytes; DuckDB sets 16 times as much aside
 PARTS = 64  # of a sample
 FORMAT_NAMES = {"jsonl": "JSON lines", "parquet": "Parquet"}
+# Truth values as Python writes them, also where JSON has values of several kinds in one column.
+AS_TEXT = {
+    "BOOLEAN": "CASE {0} WHEN true THEN 'True' WHEN false THEN 'False' END",
+    "JSON": "CASE {0} WHEN 'true' THEN 'True' WHEN 'false' THEN 'False' ELSE {0} ->> '$' END",
+    "VARCHAR": "CAST({0} AS VARCHAR)",
+}
 NESTED = re.compile(r"STRUCT|MAP|UNION|BLOB|.*\[")
 
 
@@ -84,15 +90,9 @@ def _load(connection: "duckdb.DuckDBPyConnection", file: DataFile, temporary: Pa
         raise Refusal(what, why, "leave out what cannot help to predict")
     nested = tuple(name for name, kind, *_ in described if NESTED.match(kind))
     flat = [name for name, *_ in described if name not in nested]
-    # What is missing is NULL from here on, and blanks around a value are no part of it. Truth
-    # values are written as Python writes them, because a project reads them so.
-    truths = {name for name, kind, *_ in described if kind == "BOOLEAN"}
-    texts = [
-        f"CASE {_quoted(name)} WHEN true THEN 'True' WHEN false THEN 'False' END"
-        if name in truths
-        else f"CAST({_quoted(name)} AS VARCHAR)"
-        for name in flat
-    ]
+    # What is missing is NULL from here on, and blanks around a value are no part of it.
+    kinds = {name: kind for name, kind, *_ in described}
+    texts = [AS_TEXT.get(kinds[name], AS_TEXT["VARCHAR"]).format(_quoted(name)) for name in flat]
     cells = ", ".join(f"nullif(trim({text}), '') AS c{n}" for n, text in enumerate(texts))
     if len(flat) < 2:
         why = "it has one column only, so there is nothing to predict it from"

@@ -173,8 +173,8 @@ def _propose(profiles: Sequence[Profile]) -> Profile:
 
 
 def _task(aim: Profile) -> str:
-    amounts = aim.kind == "numeric" and not (aim.whole and aim.distinct <= CLASSES_OF_NUMBERS)
-    return "regression" if amounts else "classification"
+    few = aim.distinct == 2 or (aim.whole and aim.distinct <= CLASSES_OF_NUMBERS)
+    return "regression" if aim.kind == "numeric" and not few else "classification"
 
 
 def _check_target(table: Table, aim: Profile, task: str) -> None:
@@ -283,6 +283,10 @@ def _warnings(table: Table, columns: Sequence[Column], aim: Profile, task: str) 
     if task == "classification" and aim.categories[-1][1] < RARE:
         name, share = aim.categories[-1]
         yield f"class {name!r} is rare ({share:.1%}): accuracy alone would mislead"
+    names = [name for name, _ in aim.categories] if task == "classification" else []
+    folded = [name.casefold() for name in names]
+    if same := [name for name in names if folded.count(name.casefold()) > 1]:
+        yield f"classes that differ in upper and lower case only: {', '.join(sorted(same))}"
     for column in columns:
         if column.role != "unused" and column.profile.unreadable:
             kind = {"numeric": "number", "date": "date", "boolean": "yes or no"}

@@ -69,7 +69,8 @@ def _column(column: Column, task: str) -> dict[str, Any]:
     known |= {mark: True for mark in marks if getattr(profile, mark)}
     known |= {"missing": round(profile.missing, DIGITS), "distinct": profile.distinct}
     if profile.quartiles:
-        known["quartiles"] = [float(f"{number:.{DIGITS}g}") for number in profile.quartiles]
+        low, *inner, high = profile.quartiles  # the ends as they are: nothing is outside of them
+        known["quartiles"] = [low, *(float(f"{number:.{DIGITS}g}") for number in inner), high]
         known["whole"] = profile.whole
     if profile.days:
         known["days"] = list(profile.days)

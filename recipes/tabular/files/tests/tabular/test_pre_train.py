@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, get_args
@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 from sklearn.utils.estimator_checks import check_estimator
 
-from my_project.data.rows import make_row_type
+from my_project.data.rows import Kinds, make_row_type
 from my_project.data.tabular import Data, folds, prepare
 from my_project.models import estimators
 from my_project.models.estimators import candidate
@@ -157,10 +157,22 @@ def test_parquet_holds_the_same_as_csv(config: Config, tmp_path: Path) -> None:
     assert config.path
     table = pd.read_csv(config.path, parse_dates=["last_order"])
     table["newsletter"] = table["newsletter"].map({"yes": True, "no": False}).astype("boolean")
-    table.to_parquet(tmp_path / "customers.parquet")
+    table.set_index("country").to_parquet(tmp_path / "customers.parquet")
     same = prepare(changed(config, path=tmp_path / "customers.parquet"))
     other = prepare(config)
     assert same.sha256 != other.sha256
+    for mine, theirs in zip(parts(same), parts(other), strict=True):
+        pd.testing.assert_frame_equal(mine, theirs)
+
+
+def test_nan_and_none_are_missing_in_json(config: Config, tmp_path: Path) -> None:
+    assert config.path
+    table = pd.read_csv(config.path).astype(object)
+    lines = [json.dumps(row) + "\n" for row in table.to_dict("records")]  # which writes NaN
+    assert any("NaN" in line for line in lines)
+    path = tmp_path / "customers.jsonl"
+    path.write_text("".join(lines), encoding="utf-8")
+    same, other = prepare(changed(config, path=path)), prepare(config)
     for mine, theirs in zip(parts(same), parts(other), strict=True):
         pd.testing.assert_frame_equal(mine, theirs)
 
@@ -390,11 +402,17 @@ def test_truth_values_in_parquet_can_be_target_group_and_category(
 
 def test_a_number_is_the_same_category_however_it_is_written() -> None:
     row_type = make_row_type({"store": "categorical"}, {})
-    values: list[Any] = [1, 1.0, "1", "1.0", "1.50", "a1.0", None]
+    values: list[Any] = [1, 1.0, "1", " 1.0 ", "1.50", "a1.0", None]
     rows = validate([{"store": value} for value in values], row_type, "stores")
     assert [row.store for row in rows] == ["1", "1", "1", "1", "1.50", "a1.0", None]
     with pytest.raises(UserError, match="store: input should be a valid string"):
         validate([{"store": ["1"]}], row_type, "stores")
+
+
+def test_a_header_that_python_would_misunderstand_gets_another_name() -> None:
+    columns: Kinds = dict.fromkeys(["class", "__class__", "mro", "2nd", "self"], "numeric")
+    names = [field.name for field in fields(make_row_type(columns, {"left": "categorical"}))]
+    assert names == ["class_", "class__2", "mro_", "column_2nd", "self", "left"]
 
 
 def test_the_positive_class_can_be_given_as_a_number(config: Config) -> None:

@@ -63,8 +63,10 @@ def read(path: Path, form: Form, kinds: Kinds) -> tuple[list[dict[Any, Any]], st
 
 def _records(path: Path, suffix: str, form: Form) -> Iterator[dict[Any, Any]]:
     if suffix == ".parquet":
-        table = pd.read_parquet(path, dtype_backend="numpy_nullable").astype(object)
-        yield from table.where(table.notna(), None).to_dict("records")
+        # Without its metadata, by which an index of pandas is no column.
+        options: dict[str, Any] = {"to_pandas_kwargs": {"ignore_metadata": True}}
+        table = pd.read_parquet(path, dtype_backend="numpy_nullable", **options)
+        yield from table.astype(object).where(table.notna(), None).to_dict("records")
         return
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rt", encoding=form.encoding, newline="") as file:
@@ -82,8 +84,8 @@ def _numbered(header: list[str]) -> list[str]:
 def _value(value: Any, name: str, kinds: Kinds, form: Form) -> Any:
     """Return a cell without blanks around it; None where it is missing."""
     if isinstance(value, str):
-        value = value.strip()
-    if value is None or value in ("", *form.missing):
+        value = value.strip(" ")
+    if value is None or value != value or value in ("", *form.missing):  # NaN is not itself
         return None
     if name in form.decimal_comma:
         value = str(value).replace(".", "").replace(",", ".")

@@ -21,7 +21,7 @@ Kinds = dict[str, Kind]
 def _text(value: Any) -> Any:
     """Write a number or a truth value as text; 1.0 becomes 1, however a file may store it."""
     known = isinstance(value, str | int | float)  # True is an int
-    return re.sub(r"^(-?\d+)\.0+$", r"\1", str(value)) if known else value
+    return re.sub(r"^(-?\d+)\.0+$", r"\1", str(value).strip(" ")) if known else value
 
 
 def _day(value: Any) -> date:
@@ -50,9 +50,12 @@ def make_row_type(columns: Kinds, required: Kinds) -> type[Any]:
 
 
 def _field_name(header: str, taken: Container[str]) -> str:
-    """Make a free Python name of a header: `home country` gives home_country, `class` class_."""
+    """Make a free Python name of a header: `home country` gives home_country, `class` class_.
+
+    What every class has, `mro`, would be taken for the default value of the field.
+    """
     plain = re.sub(r"\W+", "_", unicodedata.normalize("NFKC", header)).strip("_")
-    plain += "_" * keyword.iskeyword(plain)
+    plain += "_" * (keyword.iskeyword(plain) or hasattr(type, plain))
     return free(plain if plain.isidentifier() else f"column_{plain}", taken)
 
 
