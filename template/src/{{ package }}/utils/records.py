@@ -97,7 +97,7 @@ def csv_rows(
     rows = (row for row in csv.reader(file, delimiter=delimiter, strict=True) if row)
     header = named([name.strip() for name in next(rows, [])])
     if delimiter == "," and len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-        raise ValueError("its columns are not separated by commas")
+        raise ValueError("its columns are not separated by commas; save it with commas")
     if len(set(header)) < len(header):
         raise ValueError("two columns have the same name")
     for number, row in enumerate(rows, start=1):

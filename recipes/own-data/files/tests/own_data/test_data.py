@@ -1,5 +1,6 @@
 """The data are as the schema says; a column that has changed is found and named."""
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,9 +87,11 @@ def test_other_values_than_before_are_told(records: Records, column: Any) -> Non
 def test_a_changed_file_is_refused_in_one_line(own: Config, tmp_path: Path) -> None:
     config = made_up.write(tmp_path, own)
     assert config.path
-    text = config.path.read_text(encoding="utf-8")
-    header, _, rows = text.partition("\n")
-    config.path.write_text(header.replace(NAME, "other", 1) + "\n" + rows, encoding="utf-8")
+    with config.path.open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    header[header.index(NAME)] = "other"
+    with config.path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
     with pytest.raises(UserError, match="mlmw data refresh") as error:
         quality.check(config)
     assert str(error.value).count("\n") == 0
