@@ -9,7 +9,7 @@ from .. import pipeline, scoring, workloads
 
 
 def main(
-    file: Annotated[Path, typer.Argument(help="Examples, as .csv or .jsonl, of any size.")],
+    file: Annotated[Path, typer.Argument(help="Examples: .csv, .jsonl, or as the data are.")],
     workload: str = workloads.NAMES[0],
     run: Annotated[Path | None, typer.Option(help="Default: the champion, or the newest.")] = None,
     output: Annotated[Path | None, typer.Option(help="Default: the standard output.")] = None,

@@ -1,7 +1,9 @@
 """A model of these columns: trained on made-up rows, it predicts rows of this project's fields."""
 
+import csv
 import json
 import keyword
+import shutil
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -68,6 +70,23 @@ def test_made_up_rows_are_predicted(run: Run, tmp_path: Path) -> None:
     assert CliRunner().invoke(cli.build(words), words, catch_exceptions=False).exit_code == 0
     scoring.predict_file(run, rows, answers)
     assert len(answers.read_text(encoding="utf-8").splitlines()) == 7
+
+
+def test_a_file_in_the_form_of_the_data_is_predicted(run: Run, tmp_path: Path) -> None:
+    """With its delimiter, encoding and words for missing values, as it would be trained on."""
+    copy, form = Run(shutil.copytree(run.folder, tmp_path / "run")), 'delimiter = "|"\n'
+    form += 'encoding = "utf-16"\nmissing = ["n/a"]\n'
+    config = (run.folder / "config.toml").read_text(encoding="utf-8").partition("[form]")[0]
+    (copy.folder / "config.toml").write_text(f"{config}[form]\n{form}", encoding="utf-8")
+    examples = records.read_records(run.folder / "examples.jsonl")
+    with (tmp_path / "next.csv").open("w", encoding="utf-16", newline="") as file:
+        writer = csv.writer(file, delimiter="|")
+        writer.writerow(examples[0])
+        for row in examples:
+            writer.writerow(["n/a" if cell is None else cell for cell in row.values()])
+    scoring.predict_file(copy, tmp_path / "next.csv", tmp_path / "next.jsonl")
+    scoring.predict_file(run, run.folder / "examples.jsonl", tmp_path / "same.jsonl")
+    assert (tmp_path / "next.jsonl").read_bytes() == (tmp_path / "same.jsonl").read_bytes()
 
 
 def test_the_row_in_the_readme_is_answered(run: Run) -> None:

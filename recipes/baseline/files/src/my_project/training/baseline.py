@@ -1,5 +1,6 @@
 """Train the baseline: `python -m my_project train baseline`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..runs import Run
 from ..utils import plots
 from ..utils.config import BaseConfig
 from ..utils.progress import progress
+from ..utils.records import stream_records
 
 __all__ = ["Config", "Model", "evaluate", "examples", "prepare", "primary_metric", "train"]
 
@@ -44,6 +46,11 @@ def examples(data: Digits, count: int = 5) -> list[Example]:
 def held_out(data: Digits) -> list[Example]:
     """Return images of the test part to compare predictions on."""
     return examples(data, 1000)
+
+
+def stream(config: Config, path: Path) -> Iterator[dict[str, Any]]:
+    """Read images from CSV or JSON lines."""
+    return stream_records(path)
 
 
 def train(config: Config, data: Digits, run: Run) -> Model:

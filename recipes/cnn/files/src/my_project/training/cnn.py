@@ -2,8 +2,9 @@
 
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,7 @@ from ..runs import Run
 from ..utils.device import choose_device, join_processes, mixed_precision, resident
 from ..utils.errors import UserError
 from ..utils.progress import progress
+from ..utils.records import stream_records
 from .cnn_checkpoint import State
 from .cnn_evaluation import draw_history, evaluate
 
@@ -56,6 +58,11 @@ def examples(data: Data, count: int = 5) -> list[Example]:
 def held_out(data: Data) -> list[Example]:
     """Return images of the test part to compare predictions on."""
     return examples(data, 1000)
+
+
+def stream(config: Config, path: Path) -> Iterator[dict[str, Any]]:
+    """Read images from CSV or JSON lines."""
+    return stream_records(path)
 
 
 def train(config: Config, data: Data, run: Run) -> Model:

@@ -8,7 +8,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import pyarrow.parquet
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from ..utils.errors import UserError
@@ -44,29 +44,38 @@ def read(path: Path, form: Form, kinds: Kinds) -> tuple[list[dict[Any, Any]], st
 
     A UserError tells of a file that is missing, of another format, or damaged.
     """
-    suffix = (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
+    records = list(stream(path, form, kinds, form.every))
+    for name in kinds.keys() & set(chain.from_iterable(records)):
+        for record in records:
+            record.setdefault(name, None)  # JSON may leave some out
+    with path.open("rb") as file:
+        return records, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def stream(path: Path, form: Form, kinds: Kinds, every: int = 1) -> Iterator[dict[Any, Any]]:
+    """Give the records of a file, or one in `every`, one by one; see `read`."""
+    suffix = suffix_of(path)
     if suffix not in SUFFIXES:
         raise UserError(f"{path}: unknown format; its name must end in {', '.join(SUFFIXES)}")
     try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        records = list(islice(_records(path, suffix, form), 0, None, form.every))
-        if not all(isinstance(record, dict) for record in records):
-            raise ValueError("a line is no object")
+        for record in islice(_records(path, suffix, form), 0, None, every):
+            if not isinstance(record, dict):
+                raise ValueError("a line is no object")
+            names = kinds.keys() & record.keys()
+            yield record | {name: _value(record[name], name, kinds, form) for name in names}
     except (OSError, EOFError, LookupError, ValueError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read as {suffix[1:]}: {error}") from None
-    for name in kinds.keys() & set(chain.from_iterable(records)):
-        for record in records:  # JSON may leave some out
-            record[name] = _value(record.get(name), name, kinds, form)
-    return records, sha256
+
+
+def suffix_of(path: Path) -> str:
+    """Return how the name of a file ends, without the `.gz` of a packed one."""
+    return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
 
 
 def _records(path: Path, suffix: str, form: Form) -> Iterator[dict[Any, Any]]:
     if suffix == ".parquet":
-        # Without its metadata, by which an index of pandas is no column.
-        options: dict[str, Any] = {"to_pandas_kwargs": {"ignore_metadata": True}}
-        table = pd.read_parquet(path, dtype_backend="numpy_nullable", **options)
-        yield from table.astype(object).where(table.notna(), None).to_dict("records")
+        for batch in pyarrow.parquet.ParquetFile(path).iter_batches():
+            yield from batch.to_pylist()
         return
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     with opened(path, "rt", encoding=form.encoding, newline="") as file:

@@ -1,5 +1,6 @@
 """Tune, train and evaluate: `python -m my_project train tabular`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from ..data import files
 from ..data.examples import examples
 from ..data.tabular import Config, Data, folds, prepare
 from ..models.estimators import candidate
 from ..models.tabular import Model
 from ..runs import Run
 from ..utils.errors import UserError
+from ..utils.records import stream_records
 from .tabular_evaluation import draw, intervals, measure
 
 __all__ = ["Config", "Model", "evaluate", "examples", "prepare", "primary_metric", "train"]
@@ -82,3 +85,10 @@ def evaluate(model: Model, data: Data, figures: Path | None = None) -> dict[str,
 def held_out(data: Data) -> list[Any]:
     """Return rows of the test part to compare predictions on."""
     return data.held_out
+
+
+def stream(config: Config, path: Path) -> Iterator[dict[str, Any]]:
+    """Read rows: a file of the same format as the data in the same form."""
+    if config.path and files.suffix_of(config.path) == files.suffix_of(path):
+        return files.stream(path, config.form, config.columns)
+    return stream_records(path)
