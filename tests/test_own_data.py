@@ -157,7 +157,7 @@ def test_a_target_without_a_file_is_refused(here: Path, mlmw: Mlmw) -> None:
 
 def test_it_can_be_read_in_an_afternoon(project: Path) -> None:
     sources = (project / "src").rglob("*.py")
-    assert sum(lines_of_code(path.read_text(encoding="utf-8")) for path in sources) < 1240
+    assert sum(lines_of_code(path.read_text(encoding="utf-8")) for path in sources) < 1270
 
 
 def test_a_changed_file_is_taken_up(project: Path, mlmw: Mlmw) -> None:
