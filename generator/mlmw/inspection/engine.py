@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MEMORY = "400MB"
 THREADS = 2
-WHOLE = 2 * 2**30  # bytes; of a larger file only a sample is loaded
+WHOLE = 2**29  # bytes; of a larger file only a sample is loaded
 PACKING = 8  # how many times larger than its packed form text is, at most, as a rule
 SAMPLE = 256 * 2**20  # bytes
 LONGEST_ROW = 2**21  # bytes; DuckDB sets 16 times as much aside
