@@ -99,6 +99,7 @@ BAD: list[tuple[str, bytes | str, str]] = [
     ("header-cell.csv", f"a,{'x' * 200_000}\n1,2\n", "the name of a column has 200,000 characters"),
     ("array.jsonl", "[1, 2]\n[3, 4]\n", "it cannot be read as JSON lines"),
     ("broken.jsonl", '{"a": 1, "b": 2}\n{"a": 1, "b"\n', "it cannot be read as JSON lines"),
+    ("utf-16.jsonl", ('{"a": 1, "b": 2}\n' * 50).encode("utf-16"), "JSON lines must be UTF-8"),
     ("text.jsonl", "hello\nworld\n", "it cannot be read as JSON lines"),
     ("nested.jsonl", '{"a": [1], "b": {"c": 1}, "churned": 1}\n' * 50, "it has one column only"),
 ]  # fmt: skip

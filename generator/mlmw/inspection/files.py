@@ -85,6 +85,8 @@ def _text(file: DataFile, what: str) -> DataFile:
         raise Refusal(what, "it is empty", "give a file with a header and rows")
     encoding = _encoding(file, head, what)
     if file.format == "jsonl":
+        if encoding != "utf-8-sig":
+            raise Refusal(what, "JSON lines must be UTF-8", "save it again as UTF-8")
         return DataFile(file.path, file.format, file.compressed, encoding)
     text = codecs.getincrementaldecoder(encoding)().decode(head)
     delimiter, names = _header(text, what)

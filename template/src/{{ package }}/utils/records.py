@@ -96,8 +96,8 @@ def csv_rows(
     """Give a record for each row; `named` turns the header into the names of the columns."""
     rows = (row for row in csv.reader(file, delimiter=delimiter, strict=True) if row)
     header = named([name.strip() for name in next(rows, [])])
-    if delimiter == "," and len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-        raise ValueError("its columns are not separated by commas; save it with commas")
+    if len(header) == 1 and any(other in header[0] for other in ",;\t"):
+        raise ValueError(f"its columns are not separated by {delimiter!r}; save it so")
     if len(set(header)) < len(header):
         raise ValueError("two columns have the same name")
     for number, row in enumerate(rows, start=1):

@@ -13,6 +13,7 @@ import pytest
 from pydantic import ValidationError
 from sklearn.utils.estimator_checks import check_estimator
 
+from my_project.data.files import Form, read
 from my_project.data.rows import Kinds, make_row_type
 from my_project.data.tabular import Data, folds, prepare
 from my_project.models import estimators
@@ -218,6 +219,13 @@ def test_rows_without_a_target_can_be_left_out(config: Config) -> None:
     assert sum(map(len, parts(data))) == len(table) - 2
 
 
+def test_a_number_of_json_has_no_decimal_comma(config: Config, tmp_path: Path) -> None:
+    path, form = tmp_path / "a.jsonl", Form(decimal_comma=["income"])
+    path.write_text('{"income": "1.234,5"}\n{"income": 1234.5}\n', encoding="utf-8")
+    records, _ = read(path, form, {"income": "numeric"})
+    assert [float(record["income"]) for record in records] == [1234.5, 1234.5]
+
+
 def test_keys_that_json_lines_leave_out_are_missing(config: Config, tmp_path: Path) -> None:
     assert config.path
     rows = pd.read_csv(config.path, dtype=str).to_dict("records")
@@ -301,7 +309,7 @@ def test_data_that_do_not_fit_are_refused(
         (b"a,left,a\n1,x,2\n", "cannot be read as csv: two columns have the same name"),
         (b"a,left\n1,x,3\n", "cannot be read as csv: row 1 has 3 cells, the header 2"),
         (b"a,left\n1,\xff\n", "cannot be read as csv: 'utf-8' codec can't decode byte 0xff"),
-        (b"a;left\n1;x\n", "its columns are not separated by commas"),
+        (b"a;left\n1;x\n", "its columns are not separated by ','"),
         (b"b,right\n1,x\n", "row 1: a: field required; left: field required"),
         (b"a,left\n1,x\n2\n", "cannot be read as csv: row 2 has 1 cells, the header 2"),
         (b"a,left\n1,x\n1,y\n", "class 'x' has too few rows to be split"),

@@ -61,8 +61,7 @@ def stream(path: Path, form: Form, kinds: Kinds, every: int = 1) -> Iterator[dic
         for record in islice(_records(path, suffix, form), 0, None, every):
             if not isinstance(record, dict):
                 raise ValueError("a line is no object")
-            names = kinds.keys() & record.keys()
-            yield record | {name: _value(record[name], name, kinds, form) for name in names}
+            yield record | {k: _value(record[k], k, kinds, form) for k in kinds.keys() & record}
     except (OSError, EOFError, LookupError, ValueError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read as {suffix[1:]}: {error}") from None
 
@@ -96,8 +95,8 @@ def _value(value: Any, name: str, kinds: Kinds, form: Form) -> Any:
         value = value.strip(" ")
     if value is None or value != value or value in ("", *form.missing):  # NaN is not itself
         return None
-    if name in form.decimal_comma:
-        value = str(value).replace(".", "").replace(",", ".")
+    if name in form.decimal_comma and isinstance(value, str):
+        value = value.replace(".", "").replace(",", ".")
     if name in form.times:
         value = str(value)[:10]
     if name in form.unreadable:
