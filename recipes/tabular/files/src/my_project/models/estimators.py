@@ -21,14 +21,16 @@ PERIODS = np.array([365.2425, 7.0])  # days in a year, days in a week
 class DateFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Expand dates, given as days since 1970, into five numbers each; NaN is a missing date.
 
-    Days since the first date of the training data (the trend), and sine and cosine of the place in
-    the year and in the week, by which December is as near to January as to November.
+    The date itself, standardised (the trend), and sine and cosine of the place in the year and in
+    the week, by which December is as near to January as to November. These are not standardised:
+    where all dates are a first of January, another day would be thousands of deviations away.
     """
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Remember the first date of each column of X, shape (n, dates)."""
+        """Learn mean and deviation of each column of X, shape (n, dates)."""
         X = validate_data(self, X, dtype=float, ensure_all_finite="allow-nan")
-        self.first_ = np.fmin.reduce(X, axis=0)
+        with np.errstate(invalid="ignore"):  # of a column that has no date at all
+            self.trend_ = StandardScaler().fit(X)
         return self
 
     def transform(self, X: Any) -> Any:
@@ -36,7 +38,7 @@ class DateFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         X = validate_data(self, X, dtype=float, ensure_all_finite="allow-nan", reset=False)
         angles = (2 * np.pi * X[:, :, np.newaxis] / PERIODS).reshape(len(X), -1)
-        return np.hstack([X - self.first_, np.sin(angles), np.cos(angles)])
+        return np.hstack([self.trend_.transform(X), np.sin(angles), np.cos(angles)])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -53,7 +55,7 @@ def preprocessing(columns: Kinds) -> ColumnTransformer:
         "numeric": make_pipeline(median, StandardScaler()),
         "categorical": make_pipeline(gap, one_hot),
         "boolean": SimpleImputer(strategy="most_frequent", keep_empty_features=True),
-        "date": make_pipeline(DateFeatures(), median, StandardScaler()),
+        "date": make_pipeline(DateFeatures(), median),
     }
     named = {kind: [name for name in columns if columns[name] == kind] for kind in steps}
     return ColumnTransformer([(kind, step, named[kind]) for kind, step in steps.items()])
