@@ -96,7 +96,7 @@ def csv_rows(
     """Give a record for each row; `named` turns the header into the names of the columns."""
     rows = (row for row in csv.reader(file, delimiter=delimiter, strict=True) if row)
     header = named([name.strip() for name in next(rows, [])])
-    if len(header) == 1 and any(other in header[0] for other in ",;\t"):
+    if len(header) == 1 and any(other in header[0] for other in {*",;\t"} - {delimiter}):
         raise ValueError(f"its columns are not separated by {delimiter!r}; save it so")
     if len(set(header)) < len(header):
         raise ValueError("two columns have the same name")
