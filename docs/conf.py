@@ -17,5 +17,6 @@ html_theme = "furo"
 html_title = "mlmw"
 html_copy_source = False
 html_show_sourcelink = False
+html_show_copyright = False
 pygments_style = "friendly"
 copybutton_exclude = ".linenos, .gp, .go"
