@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from projects import OWN, PACKAGE, ROOT, Project, combinations, of_data
+from projects import OWN, PACKAGE, ROOT, Project, choices, combinations, of_data
 from proof.commands import ELSEWHERE, commands
 
 pytestmark = pytest.mark.proof
@@ -33,6 +33,16 @@ def shown(project: Project) -> list[list[str]]:
     """The commands of each page."""
     makefile = (project.folder / "Makefile").read_text(encoding="utf-8")
     return [commands(page.read_text(encoding="utf-8"), makefile) for page in pages(project)]
+
+
+def test_the_help_tells_all_of_each_command() -> None:
+    project = Project(tuple(choices()))
+    assert project.python.exists(), "run `python tests/prove.py` first, or `make test`"
+    command = [project.python, "-m", PACKAGE, "--help"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    listed = " ".join(printed.partition("Commands:")[2].split())
+    assert "Train; the last line printed is the run's folder." in listed
+    assert "..." not in listed
 
 
 @every_project

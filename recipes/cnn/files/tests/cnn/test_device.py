@@ -35,7 +35,7 @@ def test_the_first_available_device_is_chosen(
 ) -> None:
     with caplog.at_level(logging.INFO):
         assert str(devices.choose_device(wanted)) == chosen
-    assert f"device {chosen.partition(':')[0]}, as {wanted} was wanted" in caplog.text
+    assert f"device: {chosen.partition(':')[0]} (asked for: {wanted};" in caplog.text
 
 
 @pytest.mark.parametrize(
