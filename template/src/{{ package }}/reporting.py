@@ -50,11 +50,11 @@ def pictures(run: Run) -> str:
 
 
 def example(run: Run) -> str:
-    """Return the model's answer to the first of the run's examples, rounded."""
+    """Return the model's answer to the first example that was held out, rounded."""
     first = (run.folder / "predictions.jsonl").read_text(encoding="utf-8").partition("\n")[0]
     answer = json.loads(first, parse_float=lambda number: round(float(number), 3))
     text = json.dumps(answer, ensure_ascii=False)
-    return f"Its answer to the first row of `examples.jsonl`, rounded:\n\n```json\n{text}\n```"
+    return f"Its answer to the first example that was held out, rounded:\n\n```json\n{text}\n```"
 
 
 def table(metrics: dict[str, Any]) -> str:
