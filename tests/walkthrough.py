@@ -69,7 +69,7 @@ def walk(
     shell = subprocess.Popen(
         [bash, "--noprofile", "--norc"],
         cwd=folder,
-        env=os.environ | dict(environment) | {"SERVE_PORT": str(port), "COLUMNS": "100"},
+        env={**environment, "SERVE_PORT": str(port), "COLUMNS": "100"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

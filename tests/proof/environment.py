@@ -30,8 +30,9 @@ UV = uv.find_uv_bin()  # now, as Python's own table of paths is not made for sev
 
 
 def tool_environment() -> dict[str, str]:
-    """The variables for a project's own commands: uv is at hand, this Python's own are not."""
-    foreign = ("PYTEST", "COV_", "PYTHONPATH", "VIRTUAL_ENV", "PROOF_")
+    """The variables for a project's own commands: uv is at hand, those of what runs now are not."""
+    # MAKE: below another make, a project's make would print which folder it enters.
+    foreign = ("PYTEST", "COV_", "PYTHONPATH", "VIRTUAL_ENV", "PROOF_", "MAKE", "MFLAGS")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     if "PIP_FIND_LINKS" in kept:  # uv looks for packages where pip was told to look
         kept.setdefault("UV_FIND_LINKS", kept["PIP_FIND_LINKS"])
