@@ -74,7 +74,7 @@ class Benchmark:
         self.models = importlib.import_module(f"{project}.models.cnn")
         self.data = importlib.import_module(f"{project}.data.cnn")
         self.runs = importlib.import_module(f"{project}.runs")
-        self.device = torch.device(device)
+        self.device = importlib.import_module(f"{project}.utils.device").choose_device(device)
         self.config = self.training.Config(
             width=16, depth=3, epochs=1, batch_size=128, crop=4, flip=True, cutout=8, device=device
         )

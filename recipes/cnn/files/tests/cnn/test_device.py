@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from my_project.data import cnn as data
+from my_project.runs import Run
+from my_project.training import cnn as training
 from my_project.utils import device as devices
 from my_project.utils.errors import UserError
 
@@ -15,6 +18,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Non
     """A machine with CUDA and MPS as the test's parameter tells."""
     cuda, mps = request.param
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4 if cuda else 0)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
 
 
@@ -52,6 +56,9 @@ def test_under_torchrun_each_process_has_its_own(
 ) -> None:
     monkeypatch.setenv("LOCAL_RANK", "3")
     assert str(devices.choose_device("auto")) == "cuda:3"
+    monkeypatch.setenv("LOCAL_RANK", "4")
+    with pytest.raises(UserError, match="process 5 of torchrun: there are 4 CUDA devices"):
+        devices.choose_device("auto")
 
 
 @pytest.mark.parametrize(
@@ -84,3 +91,25 @@ def test_images_stay_in_memory_where_the_device_is_too_small(
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 2000))
     [large] = devices.resident([np.zeros(501, np.uint8)], torch.device("cuda"))
     assert large.device.type == "cpu"
+
+
+@pytest.mark.parametrize("recordable", [False] + [True] * torch.cuda.is_available())
+def test_a_step_is_done_as_often_as_it_is_called(recordable: bool) -> None:
+    device = "cuda" if recordable else "cpu"
+    total, number = torch.zeros((), device=device), torch.zeros((), device=device)
+    step = devices.Replayed(lambda: total.add_(number), recordable)
+    for position in range(6):
+        number.fill_(position)
+        step()
+    assert total.item() == 15
+
+
+@pytest.mark.parametrize("device", ["cpu"] + ["cuda"] * torch.cuda.is_available())
+def test_on_one_device_the_seed_decides_the_weights(
+    device: str, quick: training.Config, digits: data.Data, run: Run
+) -> None:
+    config = quick.model_copy(update={"device": device})
+    one = training.train(config, digits, run)
+    run.checkpoint.unlink()
+    two = training.train(config, digits, run)
+    assert all(map(torch.equal, one.state_dict().values(), two.state_dict().values()))

@@ -16,7 +16,7 @@ from ..data.augmentation import augment, draw_epoch
 from ..data.cnn import Data, DataConfig, Example, encode, prepare
 from ..models.cnn import Architecture, Model
 from ..runs import Run
-from ..utils.device import choose_device, join_processes, mixed_precision, resident
+from ..utils.device import Replayed, choose_device, join_processes, mixed_precision, resident
 from ..utils.errors import UserError
 from ..utils.progress import progress
 from ..utils.records import stream_records
@@ -94,10 +94,17 @@ def train(config: Config, data: Data, run: Run) -> Model:
 
 def new_state(config: Config, data: Data, model: Model) -> State:
     """Return the start of a training: Nesterov momentum for all weights that are not frozen."""
-    optimizer = torch.optim.SGD(model.parameters(), 0.1, 0.9, 0, config.weight_decay, nesterov=True)
+    device, best = model.head.weight.device, Model(model.architecture)
+    optimizer = torch.optim.SGD(
+        model.parameters(),
+        torch.zeros((), device=device),  # where a recorded step reads it
+        momentum=0.9,
+        weight_decay=config.weight_decay,
+        nesterov=True,
+        fused=True,
+    )
     for weight in model.parameters():  # zeros, for a checkpoint to be read into
         optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
-    device, best = model.head.weight.device, Model(model.architecture)
     loss, origin = torch.zeros((), device=device), data.sha256 + config.model_dump_json()
     return State(model, best.to(device), optimizer, loss, origin)
 
@@ -114,7 +121,20 @@ def fit(config: Config, data: Data, run: Run, state: State, rank: int, world: in
         model.compile()
     images, labels = resident([data.train.images, data.train.labels], device)
     count, side = images.shape[:2]
+    rows = torch.zeros((size // world, 6), dtype=torch.long, device=images.device)
     steps, saved = count // size, -math.inf
+
+    def descend() -> None:
+        inputs = augment(images, rows, config.cutout).to(device)
+        targets = labels[rows[:, 0]].to(device)
+        with precision:
+            loss = F.cross_entropy(model(inputs), targets, label_smoothing=smoothing)
+        state.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        state.optimizer.step()
+        state.loss += loss.detach()
+
+    learn = Replayed(descend, recordable=images.is_cuda and world == 1)
     if rank == 0:
         (run.folder / "history.jsonl").unlink(missing_ok=True)
         for number, losses in enumerate(state.history, start=1):
@@ -126,16 +146,10 @@ def fit(config: Config, data: Data, run: Run, state: State, rank: int, world: in
         plan = plan.to(images.device)
         for step in range(state.step, steps):
             position = (epoch * steps + step) / (config.epochs * steps)
-            state.optimizer.param_groups[0]["lr"] = config.learning_rate * one_cycle(position)
-            batch = plan[step * size : (step + 1) * size][rank::world]
-            inputs = augment(images, batch, config.cutout).to(device)
-            targets = labels[batch[:, 0]].to(device)
-            with precision:
-                loss = F.cross_entropy(model(inputs), targets, label_smoothing=smoothing)
-            state.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            state.optimizer.step()
-            state.loss += loss.detach()
+            rate = config.learning_rate * one_cycle(position)
+            state.optimizer.param_groups[0]["lr"].fill_(rate)
+            rows.copy_(plan[step * size : (step + 1) * size][rank::world])
+            learn()
             state.step = step + 1
             if rank == 0 and time.monotonic() - saved >= config.checkpoint_seconds:
                 state.save(run.checkpoint)

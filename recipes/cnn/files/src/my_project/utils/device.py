@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -27,7 +27,13 @@ def choose_device(wanted: str) -> torch.device:
     logger.info("device: %s (asked for: %s; available: %s)", name, wanted, ", ".join(names))
     # The same seed gives the same model, so the fastest kernel of the moment is not searched for.
     torch.backends.cudnn.deterministic = True
-    return torch.device(f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if name == "cuda" else name)
+    if name != "cuda":
+        return torch.device(name)
+    rank, count = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
+    if rank >= count:
+        told = f"process {rank + 1} of torchrun: there are {count} CUDA devices"
+        raise UserError(f"{told}; start no more processes, or set device=cpu")
+    return torch.device("cuda", rank)
 
 
 def mixed_precision(device: torch.device) -> torch.autocast:
@@ -53,3 +59,32 @@ def resident(arrays: Sequence[NDArray[Any]], device: torch.device) -> list[Tenso
     size = sum(array.nbytes for array in arrays)
     fits = device.type != "cuda" or size < torch.cuda.mem_get_info(device)[0] / 2
     return [torch.from_numpy(array).to(device if fits else "cpu") for array in arrays]
+
+
+class Replayed:
+    """A step of training whose shapes never change; on CUDA, it is recorded and then replayed.
+
+    A small network's kernels end sooner than Python starts the next ones. A CUDA graph starts all
+    of a step at once. What the step reads and writes must stay where it is.
+    """
+
+    def __init__(self, step: Callable[[], object], recordable: bool) -> None:
+        self.step, self.recordable, self.calls = step, recordable, 0
+        self.graph = torch.cuda.CUDAGraph() if recordable else None
+
+    def __call__(self) -> None:
+        """Do the step: the first three times as it is written, for libraries to warm up."""
+        self.calls += 1
+        if self.graph is None:
+            self.step()
+        elif self.calls <= 3:
+            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                self.step()
+            torch.cuda.current_stream().wait_stream(stream)
+        else:
+            if self.calls == 4:
+                with torch.cuda.graph(self.graph):
+                    self.step()
+            self.graph.replay()
