@@ -122,11 +122,12 @@ def gather(
     files = {path for path in map(subject.source, modules) if path}
     listings: set[str] = set()
     used: set[str] = set()
-    owners, roots = environment.owners, [subject.folder, *copies]
+    owners, roots = environment.owners, [str(subject.folder), *map(str, copies)]
+    packages = [str(site_packages(subject.python))]
     pairs = [text.split("\t") for kind, text in lines if kind == "copy"]
     origins = {target: source for source, target in pairs}
     for kind, text in lines:
-        inside = _below(text, [site_packages(subject.python)])
+        inside = _below(text, packages)
         if inside is not None:
             if ".dist-info" not in inside:  # what it says of itself: read of all, used of few
                 owner = owners.get(_source(inside))
@@ -167,13 +168,13 @@ def _origin(path: str, origins: Mapping[str, str]) -> str:
     return path
 
 
-def _below(text: str, roots: list[Path]) -> str | None:
+def _below(text: str, roots: list[str]) -> str | None:
     """The path relative to the first of the folders that holds it."""
     for root in roots:
-        if text == str(root):
+        if text == root:
             return "."
-        if text.startswith(f"{root}{os.sep}"):
-            return os.path.relpath(text, root)
+        if text.startswith(root + os.sep):
+            return os.path.normpath(text[len(root) + 1 :])
     return None
 
 

@@ -57,7 +57,7 @@ def test_under_torchrun_each_process_has_its_own(
     monkeypatch.setenv("LOCAL_RANK", "3")
     assert str(devices.choose_device("auto")) == "cuda:3"
     monkeypatch.setenv("LOCAL_RANK", "4")
-    with pytest.raises(UserError, match="process 5 of torchrun: there are 4 CUDA devices"):
+    with pytest.raises(UserError, match="process 5 of torchrun: only 4 CUDA devices"):
         devices.choose_device("auto")
 
 

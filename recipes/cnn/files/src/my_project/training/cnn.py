@@ -95,14 +95,9 @@ def train(config: Config, data: Data, run: Run) -> Model:
 def new_state(config: Config, data: Data, model: Model) -> State:
     """Return the start of a training: Nesterov momentum for all weights that are not frozen."""
     device, best = model.head.weight.device, Model(model.architecture)
-    optimizer = torch.optim.SGD(
-        model.parameters(),
-        torch.zeros((), device=device),  # where a recorded step reads it
-        momentum=0.9,
-        weight_decay=config.weight_decay,
-        nesterov=True,
-        fused=True,
-    )
+    # The rate is a tensor, for a recorded step to read it anew.
+    decay, rate = config.weight_decay, torch.zeros((), device=device)
+    optimizer = torch.optim.SGD(model.parameters(), rate, 0.9, 0, decay, nesterov=True, fused=True)
     for weight in model.parameters():  # zeros, for a checkpoint to be read into
         optimizer.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
     loss, origin = torch.zeros((), device=device), data.sha256 + config.model_dump_json()
@@ -120,8 +115,8 @@ def fit(config: Config, data: Data, run: Run, state: State, rank: int, world: in
     if config.compile:
         model.compile()
     images, labels = resident([data.train.images, data.train.labels], device)
-    count, side = images.shape[:2]
-    rows = torch.zeros((size // world, 6), dtype=torch.long, device=images.device)
+    (count, side), place = images.shape[:2], images.device
+    rows = torch.zeros((size // world, 6), dtype=torch.long, device=place)
     steps, saved = count // size, -math.inf
 
     def descend() -> None:
@@ -142,12 +137,10 @@ def fit(config: Config, data: Data, run: Run, state: State, rank: int, world: in
     for epoch in progress(range(state.epoch, config.epochs), "epoch", state.history):
         model.train()
         state.model.backbone.train(not config.backbone)  # what is frozen keeps its statistics
-        plan = draw_epoch(config.seed, epoch, count, side, config.crop, config.flip)
-        plan = plan.to(images.device)
+        plan = draw_epoch(config.seed, epoch, count, side, config.crop, config.flip).to(place)
         for step in range(state.step, steps):
             position = (epoch * steps + step) / (config.epochs * steps)
-            rate = config.learning_rate * one_cycle(position)
-            state.optimizer.param_groups[0]["lr"].fill_(rate)
+            state.optimizer.param_groups[0]["lr"].fill_(config.learning_rate * one_cycle(position))
             rows.copy_(plan[step * size : (step + 1) * size][rank::world])
             learn()
             state.step = step + 1

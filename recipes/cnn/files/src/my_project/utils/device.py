@@ -27,13 +27,10 @@ def choose_device(wanted: str) -> torch.device:
     logger.info("device: %s (asked for: %s; available: %s)", name, wanted, ", ".join(names))
     # The same seed gives the same model, so the fastest kernel of the moment is not searched for.
     torch.backends.cudnn.deterministic = True
-    if name != "cuda":
-        return torch.device(name)
     rank, count = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
-    if rank >= count:
-        told = f"process {rank + 1} of torchrun: there are {count} CUDA devices"
-        raise UserError(f"{told}; start no more processes, or set device=cpu")
-    return torch.device("cuda", rank)
+    if name == "cuda" and rank >= count:
+        raise UserError(f"process {rank + 1} of torchrun: only {count} CUDA devices; start fewer")
+    return torch.device(f"cuda:{rank}" if name == "cuda" else name)
 
 
 def mixed_precision(device: torch.device) -> torch.autocast:
@@ -69,7 +66,7 @@ class Replayed:
     """
 
     def __init__(self, step: Callable[[], object], recordable: bool) -> None:
-        self.step, self.recordable, self.calls = step, recordable, 0
+        self.step, self.calls = step, 0
         self.graph = torch.cuda.CUDAGraph() if recordable else None
 
     def __call__(self) -> None:
