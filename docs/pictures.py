@@ -291,7 +291,7 @@ def results(project: Shown) -> str:
     """What `report` wrote into a project's README, without its pictures."""
     text = (project.folder / "README.md").read_text(encoding="utf-8")
     found = re.findall(r"<!-- report:\w+ -->\n(.*?)<!-- /report", text, re.DOTALL)
-    return "\n".join(line for line in found[0].splitlines() if not line.startswith("!")).strip()
+    return re.sub(r"<p>\n.*?</p>\n\n", "", found[0], flags=re.DOTALL).strip()
 
 
 def write_gallery() -> None:
