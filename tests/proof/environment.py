@@ -54,6 +54,8 @@ class Packages:
         self.folder = site_packages(python)
         found = importlib.metadata.distributions(path=[str(self.folder)])
         self.by_name = {str(canonicalize_name(one.name)): one for one in found}
+        # Once: for each question the library parses the package's whole description.
+        self._versions = {name: one.version for name, one in self.by_name.items()}
         self._files: dict[str, list[str]] = {}
         self._brought: dict[str, set[str]] = {}
 
@@ -133,7 +135,7 @@ class Packages:
 
     def versions(self, names: Iterable[str]) -> list[str]:
         """`name==version` of the given distributions, sorted."""
-        return sorted(f"{name}=={self.by_name[name].version}" for name in names)
+        return sorted(f"{name}=={self._versions[name]}" for name in names)
 
 
 def requirements(files: Mapping[str, bytes]) -> list[str]:

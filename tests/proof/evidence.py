@@ -12,6 +12,7 @@ import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 
 from projects import OWN, PACKAGE, ROOT
@@ -45,14 +46,7 @@ class Subject:
         Of pyproject.toml the settings of the tools count: the dependencies are in the environment.
         Of README.md the marks count between which `report` writes: it keeps whatever else is there.
         """
-        if path not in self.files:
-            return None
-        content = self.files[path]
-        if path == "pyproject.toml":
-            content = json.dumps(tomllib.loads(content.decode())["tool"]).encode()
-        elif path == "README.md":
-            content = b"\n".join(re.findall(rb"<!-- /?report:.*? -->", content))
-        return hashlib.sha256(content).hexdigest()
+        return _hash(path, self.files[path]) if path in self.files else None
 
     def listing(self, folder: str) -> list[str]:
         """The names of what is rendered in a folder."""
@@ -65,6 +59,15 @@ class Subject:
         stem = "src/" + module.replace(".", "/")
         found = (path for path in (f"{stem}.py", f"{stem}/__init__.py") if path in self.files)
         return next(found, None)
+
+
+@cache
+def _hash(path: str, content: bytes) -> str:
+    if path == "pyproject.toml":
+        content = json.dumps(tomllib.loads(content.decode())["tool"]).encode()
+    elif path == "README.md":
+        content = b"\n".join(re.findall(rb"<!-- /?report:.*? -->", content))
+    return hashlib.sha256(content).hexdigest()
 
 
 @dataclass(frozen=True)
