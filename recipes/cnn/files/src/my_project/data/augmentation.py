@@ -26,8 +26,7 @@ def augment(images: Tensor, plan: Tensor, cutout: int) -> Tensor:
     image, down, right, flip, row, column = plan[:, :, None].unbind(1)
     side, channels = images.shape[2:]
     pixel = torch.arange(side, device=images.device)
-    rows = _reflect(pixel + down, side)
-    columns = _reflect(pixel + right, side)
+    rows, columns = (_reflect(pixel + shift, side) for shift in (down, right))
     columns = torch.where(flip == 1, side - 1 - columns, columns)
     # One gather of pixels does it all: the array of all images is read in place, never padded.
     index = ((image * side + rows)[:, :, None] * side + columns[:, None, :]).flatten()

@@ -15,8 +15,6 @@ import pooch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from pydantic import AfterValidator, Field
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from ..utils.config import BaseConfig
 from ..utils.errors import UserError
@@ -88,6 +86,8 @@ def read(config: DataConfig) -> tuple[Part, Part | None, list[str]]:
         return read_cifar10()
     if config.dataset == "folder":
         return read_folder(Path(config.folder), config.side)
+    from sklearn.datasets import load_digits  # here: who only predicts need not wait for it
+
     pixels, labels = load_digits(return_X_y=True)
     images = np.round(pixels * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)
     return Part(images, labels.astype(np.int64)), None, [str(digit) for digit in range(10)]
@@ -154,6 +154,8 @@ def _records(content: bytes) -> Part:
 
 
 def _split(part: Part, share: float, seed: int) -> tuple[Part, Part]:
+    from sklearn.model_selection import train_test_split
+
     options = {"test_size": share, "stratify": part.labels, "random_state": seed}
     images, fewer, labels, answers = train_test_split(part.images, part.labels, **options)
     return Part(images, labels), Part(fewer, answers)

@@ -21,7 +21,6 @@ from ..utils.errors import UserError
 from ..utils.progress import progress
 from ..utils.records import stream_records
 from .cnn_checkpoint import State
-from .cnn_evaluation import draw_history, evaluate
 
 __all__ = ["Config", "Model", "evaluate", "examples", "prepare", "primary_metric", "train"]
 
@@ -48,6 +47,13 @@ class Config(DataConfig):
 def primary_metric(config: Config) -> str:
     """Compare models by accuracy."""
     return "accuracy"
+
+
+def evaluate(model: Model, data: Data, figures: Path | None = None) -> dict[str, Any]:
+    """Measure on test data, beside a baseline; draw pictures into `figures`."""
+    from . import cnn_evaluation  # scikit-learn and Matplotlib: who only predicts need not wait
+
+    return cnn_evaluation.evaluate(model, data, figures)
 
 
 def examples(data: Data, count: int = 5) -> list[Example]:
@@ -87,6 +93,8 @@ def train(config: Config, data: Data, run: Run) -> Model:
         distributed.destroy_process_group()
     if rank > 0:
         raise SystemExit(0)  # the first process's run counts; the pipeline removes this one's
+    from .cnn_evaluation import draw_history
+
     draw_history(state.history, run.figures / "learning_curve.png")
     # On the CPU it answers the same, whatever it was trained on.
     return state.best.cpu().calibrated(data.validation.images, data.validation.labels)

@@ -73,16 +73,15 @@ def softmax_regression(train: Part, images: Pixels) -> Floats:
 def draw(data: Data, probabilities: Floats, figures: Path) -> None:
     """Draw the confusion matrix, and the images whose class got least probability."""
     labels, names = data.test.labels, np.array(data.classes)
-    answers = names[probabilities.argmax(axis=1)]
-    plots.confusion_matrix(names[labels], answers, figures / "confusion_matrix.png")
+    true, read = names[labels], names[probabilities.argmax(axis=1)]
+    plots.confusion_matrix(true, read, figures / "confusion_matrix.png")
     figure = Figure(figsize=(8, 4.4), layout="constrained")
     figure.suptitle("The test images whose label got least probability; what was misread in red")
     worst = probabilities[np.arange(len(labels)), labels].argsort()[:10]
     for place, index in enumerate(worst, start=1):
-        label, answer = names[labels[index]], answers[index]
         axes = figure.add_subplot(2, 5, place)
-        color = "black" if answer == label else "red"
-        axes.set_title(f"{label}\nread as {answer}", color=color, fontsize="medium")
+        color = "black" if read[index] == true[index] else "red"
+        axes.set_title(f"{true[index]}\nread as {read[index]}", color=color, fontsize="medium")
         axes.imshow(data.test.images[index].squeeze(), cmap="gray")
         axes.set_axis_off()
     plots.save_figure(figure, figures / "least_probable_labels.png")
