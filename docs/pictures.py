@@ -270,9 +270,9 @@ def show_project(project: Shown) -> None:
         with server(project, ["tracking-ui", "--port", str(port)], f"http://127.0.0.1:{port}"):
             database = sqlite3.connect(project.folder / "experiments/runs/mlflow/mlflow.db")
             ((run,),) = database.execute("select run_uuid from runs").fetchall()
-            screenshot(
-                f"http://127.0.0.1:{port}/#/experiments/1/runs/{run}", PICTURES / "mlflow.png"
-            )
+            # By the name of this machine itself, MLflow covers a first visit with its assistant.
+            page = f"http://0.0.0.0:{port}/#/experiments/1/runs/{run}"
+            screenshot(page, PICTURES / "mlflow.png")
 
 
 def screenshot(address: str, path: Path) -> None:
