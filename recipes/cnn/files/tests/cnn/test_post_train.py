@@ -4,6 +4,8 @@ import base64
 import json
 import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -149,3 +151,10 @@ def test_a_saved_model_is_the_model(model: Model, digits: Data, tmp_path: Path) 
     wanted = model.probabilities(digits.test.images)
     assert np.array_equal(again.probabilities(digits.test.images), wanted)
     assert read_tensors(tmp_path / "model.safetensors")[1] == {}
+
+
+def test_who_only_predicts_need_not_wait_for_what_evaluates() -> None:
+    code = "import sys, my_project.training.cnn; print(*sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "torch" in printed.stdout.split()
+    assert not {"matplotlib", "scipy", "sklearn"}.intersection(printed.stdout.split())

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from scipy.optimize import minimize_scalar
 from torch import Tensor, distributed, nn
 from torch.distributed.nn.functional import all_gather
 
@@ -121,6 +120,8 @@ class Model(nn.Module):
 
         One more label in n is taken for wrong, or it would be 0 where all are right.
         """
+        from scipy.optimize import minimize_scalar
+
         logits, truth, doubt = self.logits(images), torch.from_numpy(labels), 1 / (len(labels) + 1)
 
         def loss(temperature: float) -> float:
