@@ -210,11 +210,14 @@ def work(project: Shown, *arguments: str) -> str:
 
 
 @contextmanager
-def server(project: Shown, command: Sequence[str], address: str) -> Iterator[None]:
+def server(
+    project: Shown, command: Sequence[str], address: str, **variables: str
+) -> Iterator[None]:
     """A server of a project, up until the block ends."""
     process = subprocess.Popen(
         [str(project.python), "-m", project.name, *command],
         cwd=project.folder,
+        env=os.environ | variables,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -266,12 +269,13 @@ def show_project(project: Shown) -> None:
             ask = f"curl -s -d @example.json -H 'Content-Type: application/json' {address}/predict"
             draw_command("serving", f"{ask} | python -m json.tool", project.folder, columns=118)
     if "mlflow" in project.recipes:
-        port = free_port()
-        with server(project, ["tracking-ui", "--port", str(port)], f"http://127.0.0.1:{port}"):
+        # At localhost MLflow covers a first visit with its assistant; here it is another machine.
+        address = f"http://0.0.0.0:{(port := free_port())}"
+        allowed = {"MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": address}
+        with server(project, ["tracking-ui", "--port", str(port)], address, **allowed):
             database = sqlite3.connect(project.folder / "experiments/runs/mlflow/mlflow.db")
             ((run,),) = database.execute("select run_uuid from runs").fetchall()
-            # By the name of this machine itself, MLflow covers a first visit with its assistant.
-            page = f"http://0.0.0.0:{port}/#/experiments/1/runs/{run}"
+            page = f"{address}/#/experiments/1/runs/{run}"
             screenshot(page, PICTURES / "mlflow.png")
 
 
