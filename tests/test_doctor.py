@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the pretended tools are
 
 Tools = Callable[..., None]
 SOUND = {
-    "git": 'case "$1" in --version) echo git version 2.45.1;; *) echo "known $2";; esac',
+    "git": 'case "$1" in -c) echo "$4 <$2> 17 +0100";; *) echo git version 2.45.1;; esac',
     "python3": "echo Python 3.12.4",
     "uv": "echo uv 0.9.2",
     "make": "echo GNU Make 4.4",
@@ -55,7 +55,7 @@ def test_all_is_well(tools: Tools, mlmw: Mlmw) -> None:
     result = mlmw("doctor")
     assert (result.code, result.err) == (0, "")
     assert line(result.out, "git").split() == ["ok", "git", "git", "version", "2.45.1"]
-    assert "known user.name <known user.email>" in line(result.out, "identity")
+    assert line(result.out, "identity").endswith("GIT_AUTHOR_IDENT <user.useConfigOnly=true>")
     assert line(result.out, "docker").endswith("engine 28.0.1; wanted by serving, mlflow")
     assert line(result.out, "gpu").endswith("NVIDIA H100, 580.10 (CUDA); wanted by cnn")
     assert result.out.endswith("\nNothing required is missing.\n")
@@ -102,6 +102,15 @@ def test_unknown_identity_is_told_with_the_commands(tools: Tools, mlmw: Mlmw) ->
     result = mlmw("doctor")
     assert result.code == 0
     assert "git config --global user.name" in line(result.out, "identity")
+
+
+def test_identity_from_the_environment(mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "Ada Lovelace")
+    monkeypatch.setenv("GIT_AUTHOR_EMAIL", "ada@example.org")
+    monkeypatch.setenv("GIT_COMMITTER_NAME", "Ada Lovelace")
+    assert line(mlmw("doctor").out, "identity").split()[0] == "optional"
+    monkeypatch.setenv("GIT_COMMITTER_EMAIL", "ada@example.org")
+    assert line(mlmw("doctor").out, "identity").endswith("Ada Lovelace <ada@example.org>")
 
 
 def test_little_disk(tools: Tools, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch) -> None:

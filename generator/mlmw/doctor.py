@@ -125,10 +125,14 @@ def _git() -> Finding:
 
 
 def _identity() -> Finding:
-    answers = [_ask("git", "config", f"user.{key}") for key in ("name", "email")]
+    """Whom git takes for the author of a commit, be it from settings or from the environment."""
+    # Without this option it may make an address up from the machine's name.
+    ask = ("-c", "user.useConfigOnly=true", "var")
+    roles = ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT")
+    answers = [_ask("git", *ask, role) for role in roles]
     ok = all(answered for answered, _ in answers)
-    name, email = (said for _, said in answers)
-    found = f"{name} <{email}>" if ok else "git knows no name or no e-mail address of yours"
+    name = re.sub(r">[^>]*$", ">", answers[0][1])  # a time follows
+    found = name if ok else "git knows no name or no e-mail address of yours"
     remedy = 'your commits need them: git config --global user.name "..." (and user.email)'
     return Finding("identity", ok, False, found, "" if ok else remedy)
 
