@@ -5,6 +5,8 @@ import gzip
 import io
 import json
 import random
+import sys
+import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from mlmw.errors import Refusal
 from mlmw.inspection import engine, files, roles
 from mlmw.inspection.inspect import inspect
 from mlmw.inspection.roles import Choices
+
+PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 ROWS = 200
 Table = dict[str, Sequence[Any]]
@@ -420,6 +424,18 @@ def test_the_target_is_proposed_by_name_or_place(tmp_path: Path) -> None:
     assert found(tmp_path, {"churned": table["churned"]} | table)["target"] == "churned"
     table["last"] = table.pop("churned")
     assert found(tmp_path, table)["target"] == "last"
+
+
+def test_without_duckdb(tmp_path: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hint installs what the extra holds, and not the project of this name on PyPI."""
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    result = mlmw("data", "inspect", str(tmp_path / "a.csv"))
+    assert result.code == 1
+    assert result.err.endswith(f"; {engine.INSTALL}\n")
+    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+    (needed,) = project["optional-dependencies"]["data"]
+    assert f"pip install '{needed}'" == engine.INSTALL
 
 
 def test_the_report(mlmw: Mlmw, screen: Callable[[str, str], None]) -> None:

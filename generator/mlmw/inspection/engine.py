@@ -21,6 +21,8 @@ from mlmw.inspection.files import MOST_COLUMNS, DataFile
 if TYPE_CHECKING:
     import duckdb
 
+# What the extra `data` of pyproject.toml holds; the mlmw of PyPI is another project.
+INSTALL = "pip install 'duckdb>=2,<3'"
 MEMORY = "400MB"
 THREADS = 2
 WHOLE = 2**29  # bytes; of a larger file only a sample is loaded
@@ -65,7 +67,7 @@ def loaded(file: DataFile) -> Iterator[Table]:
         import duckdb
     except ModuleNotFoundError:
         why = "DuckDB, which it needs, is not installed"
-        raise MlmwError("looking at data", why, "pip install 'mlmw[data]'") from None
+        raise MlmwError("looking at data", why, INSTALL) from None
     with (
         tempfile.TemporaryDirectory(prefix="mlmw-", ignore_cleanup_errors=True) as temporary,
         duckdb.connect(str(Path(temporary) / "data.duckdb")) as connection,
