@@ -36,14 +36,17 @@ def configure(text: str) -> None:
 def test_without_a_name(here: Path, mlmw: Mlmw) -> None:
     result = mlmw(*NEW)
     assert (result.code, result.err) == (0, "")
-    assert "Note:" not in result.out
+    assert result.out.count("Note:") == 1
+    assert "the first commit has mlmw's own; set user.name and user.email" in result.out
     assert_one_clean_commit(here / "my-project")
     log = ask_git(here / "my-project", "log", "--format=%an <%ae> %s")
     assert log == "mlmw <mlmw@localhost> Start my-project with mlmw"
 
 
 def test_name_from_the_answers(here: Path, mlmw: Mlmw) -> None:
-    assert mlmw(*NEW, "--author", "Ada Lovelace", "--email", "ada@example.org").code == 0
+    result = mlmw(*NEW, "--author", "Ada Lovelace", "--email", "ada@example.org")
+    assert result.code == 0
+    assert "Note:" not in result.out
     log = ask_git(here / "my-project", "log", "--format=%an <%ae>")
     assert log == "Ada Lovelace <ada@example.org>"
 
@@ -53,6 +56,13 @@ def test_own_name_comes_first(here: Path, mlmw: Mlmw) -> None:
     assert mlmw(*NEW, "--author", "Ada Lovelace", "--email", "ada@example.org").code == 0
     log = ask_git(here / "my-project", "log", "--format=%an <%ae>")
     assert log == "Own Name <own@example.org>"
+
+
+def test_name_from_the_environment(here: Path, mlmw: Mlmw, monkeypatch: pytest.MonkeyPatch) -> None:
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "Own Name")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "own@example.org")
+    assert "Note:" not in mlmw(*NEW).out
 
 
 def test_author_that_git_would_refuse(here: Path, mlmw: Mlmw) -> None:
@@ -70,6 +80,7 @@ def test_signing_hooks_and_ignores_of_the_user(here: Path, mlmw: Mlmw, tmp_path:
             (folder / name).chmod(0o755)
     (tmp_path / "ignores").write_text("*.toml\nsrc/\n")
     configure(
+        "[user]\nname = Own Name\nemail = own@example.org\n"
         "[commit]\ngpgsign = true\n[gpg]\nprogram = /nonexistent\n[init]\n"
         f"defaultBranch = trunk\ntemplateDir = {templates.parent}\n"
         f"[core]\nhooksPath = {hooks}\nexcludesFile = {tmp_path}/ignores\n"

@@ -147,6 +147,8 @@ CASES: list[tuple[list[str], str]] = [
     (["x", "--recipe", "tabular,"], f"recipe '': no such recipe; recipes: {RECIPES}"),
     (["x", "--recipe", "tabular", "--recipe", "tab\nle"], "recipe 'tab\\nle': no such recipe; "
      f"did you mean 'tabular'? recipes: {RECIPES}"),
+    (["x", "--recipe", "none"], "recipe 'none': no such recipe; "
+     "without --recipe it is the baseline"),
     (["x", "--recipe", "baseline"], "recipe 'baseline': it joins by itself where it is needed; "
      "leave it out"),
 ]  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from terminal import CLEAR, CONTROL_C, DOWN, ENTER, MLMW, SPACE, UP, Terminal
 
+from mlmw import wizard
 from mlmw.catalogue import load_catalogue
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such pseudo-terminals")
@@ -65,6 +66,7 @@ def test_going_back(here: Path) -> None:
     with new("first") as terminal:
         accept(terminal, "Which recipes", *ASKED, LAST)
         seen = terminal.answer("Is everything right?", DOWN, DOWN, ENTER)  # the name
+        assert "folder          first" in seen
         assert "recipes         none" in seen
         assert "because no other workload was chosen" in seen
         terminal.answer("project called", CLEAR, "Köln Rain", ENTER)
@@ -74,6 +76,7 @@ def test_going_back(here: Path) -> None:
         terminal.answer("licence         Apache-2.0", DOWN, ENTER)  # the recipes
         terminal.answer("Which recipes", DOWN, DOWN, SPACE, ENTER)
         seen = terminal.answer("recipes         serving", UP, DOWN, ENTER)
+        assert "? Which recipes does it start with? serving\n" in seen
         assert "needed by serving" in seen
         assert terminal.finish() == 0
     answers = stored(here / "first")
@@ -89,20 +92,35 @@ def test_a_bad_folder_is_told_while_it_is_typed(here: Path) -> None:
     (here / "full" / "notes.txt").write_text("mine")
     with new() as terminal:
         terminal.answer("Which folder", CLEAR, "full", ENTER)
-        terminal.answer("the folder exists and is not empty", CLEAR, "torch", ENTER)
-        terminal.answer("taken by Python", CLEAR, "fine", ENTER)
+        terminal.answer("the folder is not empty; choose another name", CLEAR, "class", ENTER)
+        terminal.answer("'class' is taken; choose another name", CLEAR, "fine", ENTER)
         terminal.answer("Which recipes", CONTROL_C)
         assert terminal.finish() == 130
         assert "nothing half-made is left" in terminal.history
     assert sorted(path.name for path in here.rglob("*")) == ["full", "notes.txt"]
 
 
+@pytest.mark.parametrize(
+    "folder",
+    ["", "a\nb", "full", "full/notes.txt", "full/notes.txt/x", ".", 'a<>:"|?*\\b', "dot.",
+     "con.txt", "-x", "x" * 256, "class", "3d", "+++", "x" * 41],
+)  # fmt: skip
+def test_what_a_prompt_refuses_fits_below_it(folder: str, here: Path) -> None:
+    (here / "full").mkdir()
+    (here / "full" / "notes.txt").write_text("mine")
+    told = wizard.refused(folder)
+    assert told
+    assert len(told) < 80
+
+
 def test_a_name_that_rules_out_its_package_is_asked_again(here: Path) -> None:
     with new("my-project", "--recipe=tabular") as terminal:
         terminal.answer("project called", CLEAR, "Torch", ENTER)
-        terminal.wait_for("is taken by Python")
+        terminal.wait_for("Its package is taken by Python, the system or a dependency; choose")
         terminal.answer("project called", CLEAR, "Torch Songs", ENTER)
-        terminal.answer("torch_songs", CONTROL_C)
+        terminal.answer("torch_songs", CLEAR, "class", ENTER)
+        seen = terminal.answer("is taken by Python, the system or a dependency", CONTROL_C)
+        assert "Validation error" not in seen
         assert terminal.finish() == 130
         assert "Traceback" not in terminal.history
     assert list(here.iterdir()) == []

@@ -39,13 +39,14 @@ def package(what: str, value: str, remedy: str) -> str:
     """Check a package name, given or derived."""
     if not re.fullmatch("[a-z][a-z0-9_]*", value, re.ASCII):
         why = "a package name starts with a letter and holds only a-z, 0-9 and _"
-        raise Refusal(what, why, remedy)
+        raise Refusal(what, why, remedy, "choose a name that starts with a letter")
     if len(value) > LONGEST_PACKAGE:
         why = f"the package name {value!r} has {len(value)} characters"
-        raise Refusal(what, f"{why}, {LONGEST_PACKAGE} are possible", remedy)
+        brief = f"choose a name of at most {LONGEST_PACKAGE} characters"
+        raise Refusal(what, f"{why}, {LONGEST_PACKAGE} are possible", remedy, brief)
     if value in reserved_names():
         why = f"the package name {value!r} is taken by Python, the system or a dependency"
-        raise Refusal(what, why, remedy)
+        raise Refusal(what, why, remedy, f"{value!r} is taken; choose another name")
     return value
 
 
@@ -54,7 +55,8 @@ def derived_package(what: str, name: str) -> str:
     value = package_from(name)
     if not value:
         why = "it has no letter that a package name could be made of"
-        raise Refusal(f"{what} {name!r}", why, "choose another name or give --package")
+        remedy, brief = "choose another name or give --package", "choose a name with a letter a-z"
+        raise Refusal(f"{what} {name!r}", why, remedy, brief)
     return package(f"{what} {name!r}", value, "choose another name or give --package")
 
 

@@ -131,7 +131,7 @@ def new_command(
         bool, typer.Option("--no-git", help="Make no Git repository and no first commit.")
     ] = False,
 ) -> None:
-    """Make a project at PATH, which must not exist yet or be an empty folder.
+    """Make a project at PATH: a folder that is not there yet or empty, and not the current one.
 
     At a terminal it asks for what is not given; in a pipe, or with --defaults, it asks nothing.
 

@@ -8,13 +8,15 @@ CONFLICTS = 3  # exit code: done, but some places need a decision of the owner
 class MlmwError(Exception):
     """Something went wrong while a project was being made; exit code 1.
 
-    The message is one line: what it is about, why it failed, what to do next.
+    The message is one line: what it is about, why it failed, what to do next. `brief` is said below
+    a prompt, where one sees what it is about and where 80 columns have to do.
     """
 
     exit_code = 1
 
-    def __init__(self, what: str, why: str, remedy: str) -> None:
+    def __init__(self, what: str, why: str, remedy: str, brief: str | None = None) -> None:
         super().__init__(f"{what}: {why}; {remedy}")
+        self.brief = brief or f"{why}; {remedy}"
 
 
 class Refusal(MlmwError):

@@ -36,15 +36,18 @@ NEUTRAL = {
     "maintenance.auto": "false",
 }
 
+# Who commits where nobody else is known.
+NAME, EMAIL = "mlmw", "mlmw@localhost"
+
 # Nothing of the user's or the system's settings: for repositories of our own in temporary folders.
 ISOLATED = {
     "GIT_ATTR_NOSYSTEM": "1",
     "GIT_AUTHOR_DATE": "2000-01-01T00:00:00Z",
-    "GIT_AUTHOR_EMAIL": "mlmw@localhost",
-    "GIT_AUTHOR_NAME": "mlmw",
+    "GIT_AUTHOR_EMAIL": EMAIL,
+    "GIT_AUTHOR_NAME": NAME,
     "GIT_COMMITTER_DATE": "2000-01-01T00:00:00Z",
-    "GIT_COMMITTER_EMAIL": "mlmw@localhost",
-    "GIT_COMMITTER_NAME": "mlmw",
+    "GIT_COMMITTER_EMAIL": EMAIL,
+    "GIT_COMMITTER_NAME": NAME,
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
 }
@@ -169,22 +172,24 @@ def enclosing(folder: Path) -> Path | None:
     return next((place for place in (folder, *folder.parents) if (place / ".git").exists()), None)
 
 
-def first_commit(folder: Path, message: str, author: str, email: str) -> None:
-    """Make a repository of a folder and commit all that is in it.
+def first_commit(folder: Path, message: str, author: str, email: str) -> bool:
+    """Make a repository of a folder and commit all that is in it; returns whether it is somebody's.
 
-    The given author counts only where Git knows none. Raises `OSError` or `CalledProcessError`, and
-    leaves no half-made repository then.
+    The given author counts only where Git knows none, and mlmw's own name where neither is there.
+    Raises `OSError` or `CalledProcessError`, and leaves no half-made repository then.
     """
     known = identity(folder)
-    named = author if any(character.isalnum() for character in author) else "mlmw"
+    named = author if any(character.isalnum() for character in author) else NAME
     settings = NEUTRAL | {
         "user.name": known.get("name", named),
-        "user.email": known.get("email", email or "mlmw@localhost"),
+        "user.email": known.get("email", email or EMAIL),
     }
     try:
         run(folder, "init", "--quiet", **settings)
         run(folder, "add", "--all", **settings)
         run(folder, "commit", "--quiet", "--no-verify", "--message", message, **settings)
+        people = run(folder, "log", "--format=%an%n%ae%n%cn%n%ce", **settings).splitlines()
     except (OSError, subprocess.CalledProcessError):
         shutil.rmtree(folder / ".git", ignore_errors=True)
         raise
+    return known.keys() >= {"name", "email"} or not {NAME, EMAIL} & set(people)

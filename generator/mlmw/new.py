@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -33,6 +34,13 @@ from mlmw.template import template_root
 
 # What a template has to ask for, so that this module can tell what it made.
 NEEDED = {"project_name", "package", "author", "email", "recipes"}
+
+# Of a first commit by nobody.
+UNNAMED = (
+    "git does not know your name and e-mail address, so the first commit has mlmw's own; set "
+    "user.name and user.email with git config --global, "
+    "then: git commit --amend --reset-author --no-edit"
+)
 
 
 @dataclass(frozen=True)
@@ -119,8 +127,7 @@ def checked_answers(options: Options, folder_name: str, root: Path) -> dict[str,
         version = checks.one_of("--python", options.python, checks.PYTHON_VERSIONS)
         answers["python_version"] = version
     if options.recipes:
-        names = [name.strip() for value in options.recipes for name in value.split(",")]
-        answers["recipes"] = catalogue.choose(names, catalogue.load_catalogue(root))
+        answers["recipes"] = _recipes(options.recipes, root)
     if options.data is not None:
         answers["recipes"] = own_data.recipes(answers.get("recipes", []))
         answers |= _data_answers(options)
@@ -128,6 +135,14 @@ def checked_answers(options: Options, folder_name: str, root: Path) -> dict[str,
         what = "--target" if options.target is not None else "--task"
         raise Refusal(what, "it says what to predict from a file", "give the file: --data FILE")
     return answers
+
+
+def _recipes(given: Sequence[str], root: Path) -> list[str]:
+    """The recipes that the command line names."""
+    names = [name.strip() for value in given for name in value.split(",")]
+    if "none" in names:  # as the summary puts it
+        raise Refusal("recipe 'none'", "no such recipe", "without --recipe it is the baseline")
+    return catalogue.choose(names, catalogue.load_catalogue(root))
 
 
 def _data_answers(options: Options) -> dict[str, Any]:
@@ -160,7 +175,7 @@ def new(given_path: str, options: Options) -> None:
     with _tidy_when_told_to_stop(), _origin(_template(options, settings)) as origin:
         answers = checked_answers(options, place.name, origin.root)
         with target.staging(place) as folder:
-            answers = _answered(folder, origin, answers, options, settings)
+            answers = _answered(folder, origin, answers, options, settings, place)
             if options.data is not None:
                 own_data.bring(options.data, answers[own_data.QUESTION]["by"], folder)
             notes = _commit(folder, place, answers) if options.with_git else []
@@ -170,7 +185,7 @@ def new(given_path: str, options: Options) -> None:
     _print_tree(place.path, place.given)
     print(f"\n{_summary('Made', place.path, answers)}")
     for note in notes:
-        print(f"Note: {note}")
+        print(layout.paragraph(f"Note: {note}"))
     print(f"\n{_next_commands(place, answers)}")
 
 
@@ -185,7 +200,7 @@ def preview(given_path: str, options: Options) -> None:
     ):
         answers = checked_answers(options, place.name, origin.root)
         folder = Path(temporary) / "project"
-        answers = _answered(folder, origin, answers, options, settings)
+        answers = _answered(folder, origin, answers, options, settings, place)
         _print_data(options, answers)
         _print_tree(folder, place.given)
         print(f"\n{_summary('Would make', folder, answers)}")
@@ -217,6 +232,7 @@ def _answered(
     answers: Mapping[str, Any],
     options: Options,
     settings: Mapping[str, config.Setting],
+    place: target.Target,
 ) -> dict[str, Any]:
     """Render the template; at a terminal ask for what is open, and again for what shall change."""
     git.drop_redirections()
@@ -228,11 +244,15 @@ def _answered(
     if options.description is None and "description" in given:  # made from the file
         offered["description"] = given.pop("description")
     offered = _offered_identity(folder.parent) | offered
-    return _ask(folder, origin, given, offered)
+    return _ask(folder, origin, given, offered, place)
 
 
 def _ask(
-    folder: Path, origin: Origin, given: dict[str, Any], offered: dict[str, Any]
+    folder: Path,
+    origin: Origin,
+    given: dict[str, Any],
+    offered: dict[str, Any],
+    place: target.Target,
 ) -> dict[str, Any]:
     """Ask, show what was answered, ask again for what shall change, until it is right.
 
@@ -247,14 +267,16 @@ def _ask(
         return _render(folder, origin, given, offered, ask=True)
     while True:
         try:
-            found = _render(folder, origin, given, offered, ask=True)
+            with wizard.brief_refusals():
+                found = _render(folder, origin, given, offered, ask=True)
         except Refusal as refusal:
-            if "question 'package'" not in str(refusal) or "project_name" in given:
+            why = re.search(r"question 'package': (.*); ", str(refusal))
+            if why is None or "project_name" in given:
                 raise
-            print(layout.paragraph(f"{refusal}"))
+            print(layout.paragraph(f"Its package {why[1]}; choose another name."))
             continue
         given = answers_file.given(answers_file.read(folder))
-        wanted = wizard.review(given, found.get("layers", ()))
+        wanted = wizard.review(place.given, given, found.get("layers", ()))
         if wanted is None:
             return found
         before = given.pop(wanted)
@@ -318,14 +340,15 @@ def _commit(folder: Path, place: target.Target, answers: Mapping[str, Any]) -> l
         return [f"git was not found, so there is no first commit; {later}"]
     message = f"Start {answers['project_name']} with mlmw"
     try:
-        git.first_commit(folder, message, answers["author"], answers["email"])
+        named = git.first_commit(folder, message, answers["author"], answers["email"])
     except (OSError, subprocess.CalledProcessError) as error:
         said = (getattr(error, "stderr", None) or str(error)).split("\n")[0]
         return [f"git made no first commit ({said}); {later}"]
+    notes = [] if named else [UNNAMED]
     outer = git.enclosing(place.ancestor)
     if outer:
-        return [f"the project is a repository of its own inside that of {outer}"]
-    return []
+        notes.append(f"the project is a repository of its own inside that of {outer}")
+    return notes
 
 
 def _print_data(options: Options, answers: Mapping[str, Any]) -> None:
@@ -365,8 +388,7 @@ def _next_commands(place: target.Target, answers: Mapping[str, Any]) -> str:
     for command in times.COMMANDS:
         told = f"   # {times.words(stated[command])}" if command in stated else ""
         lines.append(f"  {command:{width}}{told}".rstrip())
-    without = f"Without make: python -m {answers['package']} train; README.md has a line for each."
-    notes = [without]
+    notes = ["Without make: README.md has a line of Python for each."]
     if stated:
         notes.insert(0, times.basis(measured))
     return "\n".join([*lines, *(layout.paragraph(note) for note in notes)])

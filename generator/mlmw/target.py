@@ -45,13 +45,15 @@ def check(given: str) -> Target:
     while not os.path.lexists(ancestor):
         ancestor = ancestor.parent
     if not ancestor.is_dir():
-        raise Refusal(what, f"{str(ancestor)!r} is not a folder", "choose another place")
+        brief = "it is below a file; choose another place"
+        raise Refusal(what, f"{str(ancestor)!r} is not a folder", "choose another place", brief)
     missing = path.relative_to(ancestor).parts
     for name in missing:
         _check_portable(what, name)
     if not os.access(ancestor, os.W_OK | os.X_OK):
         why = f"you may not write into {str(ancestor)!r}"
-        raise Refusal(what, why, "choose another place or change its permissions")
+        brief = "you may not write there; choose another place"
+        raise Refusal(what, why, "choose another place or change its permissions", brief)
     return Target(given, path, ancestor, missing)
 
 
@@ -62,34 +64,39 @@ def _check_vacant(what: str, path: Path) -> None:
     if os.path.isdir(path):
         if path.samefile(os.curdir):
             remedy = f"go up with 'cd ..' and give the name: mlmw new {path.name}"
-            raise Refusal(what, "it is the current folder", remedy)
+            brief = "it is the current folder; choose another one"
+            raise Refusal(what, "it is the current folder", remedy, brief)
         try:
             occupied = any(path.iterdir())
         except OSError as error:
             raise Refusal(what, f"it cannot be read ({error.strerror})", "choose another") from None
         if occupied:
             remedy = "choose another name, or move away what is there"
-            raise Refusal(what, "the folder exists and is not empty", remedy)
+            brief = "the folder is not empty; choose another name"
+            raise Refusal(what, "the folder exists and is not empty", remedy, brief)
     elif os.path.lexists(path):
         raise Refusal(what, "there is a file of this name", "choose another name")
 
 
 def _check_portable(what: str, name: str) -> None:
     """Refuse folder names that Windows cannot hold or that a shell takes for an option."""
+    shown = repr(name)
     forbidden = sorted(set(name) & set('<>:"|?*\\'))
     if forbidden:
-        why = f"the name {name!r} has {' '.join(forbidden)} in it, which Windows cannot hold"
+        why = f"has {' '.join(forbidden)} in it, which Windows cannot hold"
     elif name != name.rstrip(". "):
-        why = f"the name {name!r} ends with a dot or a blank, which Windows cannot hold"
+        why = "ends with a dot or a blank, which Windows cannot hold"
     elif name.split(".")[0].rstrip().lower() in WINDOWS_DEVICES:
-        why = f"the name {name!r} is a device on Windows"
+        why = "is a device on Windows"
     elif name.startswith(("-", "~")):
-        why = f"the name {name!r} starts with {name[0]}, which a shell takes for something else"
+        why = f"starts with {name[0]}, which a shell takes for something else"
     elif len(os.fsencode(name)) > LONGEST_FILE_NAME:
-        why = f"the name {name[:20]!r}... is longer than {LONGEST_FILE_NAME} bytes"
+        why = f"is longer than {LONGEST_FILE_NAME} bytes"
+        shown = f"{name[:20]!r}..."
     else:
         return
-    raise Refusal(what, why, "choose another name")
+    brief = f"it {why}; choose another name"
+    raise Refusal(what, f"the name {shown} {why}", "choose another name", brief)
 
 
 @contextlib.contextmanager

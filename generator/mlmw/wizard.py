@@ -4,7 +4,10 @@ The template's own questions are Copier's. Questionary is imported here only: Co
 it takes as long as all checks together.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import functools
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlmw import checks, layout, own_data, target
@@ -13,10 +16,12 @@ from mlmw.errors import Refusal
 
 WELCOME = (
     "At most ten questions: Enter takes what is offered, Ctrl-C stops and leaves nothing behind. "
-    "Before anything is made you can look at it and change each answer."
+    "Before anything is made you can look at it and change each answer but the folder."
 )
 # As they were asked; another template's own answers come after these.
 ORDER = ("recipes", "project_name", "package", "description", "author", "email", "licence")
+PREFACE = re.compile("^Validation error for question '[^']*': ")
+RECIPES = "Which recipes does it start with?"
 KEYS, SHORT_KEYS = "(space: choose, enter: go on)", "(space, enter)"
 
 
@@ -26,26 +31,43 @@ def ask_path() -> str:
 
     print(layout.paragraph(WELCOME), end="\n\n")
     answer: str = questionary.text(
-        "Which folder shall be made?", default="my-project", validate=_accepted(_check_path)
+        "Which folder shall be made?",
+        default="my-project",
+        validate=lambda given: refused(given) or True,
     ).unsafe_ask()
     return answer
 
 
-def _check_path(given: str) -> None:
-    checks.derived_package("the name", target.check(given).name)
+def refused(path: str) -> str:
+    """Why no project can be made there, for the one line below a prompt; empty if it can."""
+    try:
+        checks.derived_package("the name", target.check(path).name)
+    except Refusal as refusal:
+        return refusal.brief
+    return ""
 
 
-def _accepted(check: Callable[[str], object]) -> Callable[[str], bool | str]:
-    """A check as Questionary wants it: true, or what is wrong."""
+@contextlib.contextmanager
+def brief_refusals() -> Iterator[None]:
+    """Let Copier's prompts say what is wrong without its preface: they have one line for it."""
+    from questionary.prompts import AVAILABLE_PROMPTS
 
-    def accepted(given: str) -> bool | str:
-        try:
-            check(given)
-        except Refusal as refusal:
-            return str(refusal)
-        return True
+    prompts: Any = AVAILABLE_PROMPTS
+    prompt = prompts["input"]
 
-    return accepted
+    @functools.wraps(prompt)
+    def brief(*arguments: Any, validate: Any = None, **options: Any) -> Any:
+        def check(answer: str) -> bool | str:
+            said: bool | str = validate(answer) if validate else True
+            return PREFACE.sub("", said) if isinstance(said, str) else said
+
+        return prompt(*arguments, validate=check, **options)
+
+    prompts["input"] = brief
+    try:
+        yield
+    finally:
+        prompts["input"] = prompt
 
 
 def ask_recipes(catalogue: Sequence[Recipe], chosen: Sequence[str] = ()) -> list[str]:
@@ -68,11 +90,19 @@ def ask_recipes(catalogue: Sequence[Recipe], chosen: Sequence[str] = ()) -> list
             entries.append(Choice(title, recipe.name, checked=recipe.name in chosen))
     print()
     answer: list[str] = questionary.checkbox(
-        "Which recipes does it start with?",
+        RECIPES,
         choices=entries,
         instruction=KEYS if layout.width() > 66 else SHORT_KEYS,
         style=questionary.Style([("selected", "noreverse bold")]),
+        erase_when_done=True,
     ).unsafe_ask()
+    # Questionary would repeat all that is said of the recipe.
+    for text, style, end in (
+        ("?", "fg:#5f819d", " "),
+        (RECIPES, "bold", " "),
+        (_shown(answer), "fg:#FF9D00 bold", "\n"),
+    ):
+        questionary.print(text, style, end=end)
     return answer
 
 
@@ -90,13 +120,15 @@ def _fitted(text: str, indent: str, taken: int) -> str:
     return layout.paragraph(text, indent, layout.width() - taken)
 
 
-def review(answers: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]) -> str | None:
+def review(
+    folder: str, answers: Mapping[str, Any], layers: Sequence[Mapping[str, Any]]
+) -> str | None:
     """Show what will be made; returns the answer that shall change, or `None` to make it."""
     import questionary
     from questionary import Choice
 
     keys = sorted(answers, key=lambda key: (*ORDER, key).index(key))
-    rows = [(_label(key), _shown(answers[key])) for key in keys]
+    rows = [("folder", folder), *((_label(key), _shown(answers[key])) for key in keys)]
     print(f"\nThis will be made:\n{layout.table(rows)}")
     if layers:
         print(f"\n{layout.paragraph('Its layers, which are tested together:')}")
