@@ -122,8 +122,7 @@ def test_a_model_is_added_as_contributing_says(owned: Path) -> None:
     contributing = (owned / "CONTRIBUTING.md").read_text(encoding="utf-8")
     [module] = re.findall(r"```python\n(.*?)```", contributing, flags=re.DOTALL)
     package = owned / "src" / PACKAGE
-    content = f'"""A second model."""\n\n{module}'
-    (package / "training/second.py").write_text(content, encoding="utf-8")
+    (package / "training/second.py").write_text(module, encoding="utf-8")
     (owned / "experiments/second.toml").touch()
     marks = "<!-- report:second -->\n<!-- /report:second -->\n"
     (owned / "docs/model_card_second.md").write_text(marks, encoding="utf-8")
@@ -132,6 +131,8 @@ def test_a_model_is_added_as_contributing_says(owned: Path) -> None:
     path = package / "workloads.py"
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace('NAMES = ["', 'NAMES = ["second", "'), encoding="utf-8")
+    run(owned, "python", "-m", "ruff", "check", ".")
+    run(owned, "python", "-m", "ruff", "format", "--check", "src")
     run(owned, "python", "-m", "mypy", "--cache-dir", str(ROOT / "build" / "mypy" / "docs"))
     printed = run(owned, "python", "-m", "pytest", "-q", "tests/test_contract.py", "-k", "second")
     assert re.search(r"^[1-9]\d* passed", printed, flags=re.MULTILINE), printed

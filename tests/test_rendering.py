@@ -20,7 +20,7 @@ import mlmw.render
 NAME = "Straße 7: Wärme & Kälte"
 PACKAGE = "strasse_7_warme_kalte"
 # Lines of code of a project with one recipe; docs/architecture.md says why.
-LIMITS = {"serving": 1410}
+LIMITS = {"serving": 1412}
 every_combination = pytest.mark.parametrize("recipes", combinations(), ids=label)
 
 
@@ -190,7 +190,7 @@ def test_a_project_with_one_recipe_can_be_read_in_an_afternoon(
     rendered: dict[str, bytes], recipes: tuple[str, ...]
 ) -> None:
     sources = [text.decode() for path, text in rendered.items() if path.startswith("src/")]
-    assert sum(lines_of_code(source) for source in sources) < LIMITS.get(label(recipes), 1090)
+    assert sum(lines_of_code(source) for source in sources) < LIMITS.get(label(recipes), 1093)
 
 
 @pytest.mark.parametrize("licence", ["MIT", "Apache-2.0", "BSD-3-Clause", "none"])

@@ -31,11 +31,11 @@ def load_config(config_type: type[ConfigT], path: Path, overrides: Sequence[str]
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as TOML: {error}") from None
-    values |= dict(_parse(override) for override in overrides)
     try:
-        return config_type.model_validate(values)
+        return config_type.model_validate(values | dict(map(_parse, overrides)))
     except ValidationError as error:
-        raise UserError(f"{path}: {explain(error, config_type.model_fields)}") from None
+        source = " --set ".join([str(path), *overrides])
+        raise UserError(f"{source}: {explain(error, config_type.model_fields)}") from None
 
 
 def dump_config(config: BaseConfig) -> str:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from .config import explain
 from .errors import UserError
 
-csv.field_size_limit(2**31 - 1)  # a cell may hold an image; the file is in memory as a whole
+csv.field_size_limit(2**31 - 1)  # a cell may hold an image
 
 
 def read_records(path: Path) -> list[dict[str, Any]]:

@@ -90,9 +90,7 @@ def test_killed_again_and_again_it_ends_with_the_same_weights(tmp_path: Path) ->
     assert history(killed) == history(whole)
 
 
-def test_a_checkpoint_of_other_data_is_refused(
-    digits: Data, quick: Config, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_checkpoint_of_other_data_is_refused(digits: Data, quick: Config, run: Run) -> None:
     often = quick.model_copy(update={"checkpoint_seconds": 0.0})
     train(often, digits, run)
     other = replace(digits, sha256="0" * 64)

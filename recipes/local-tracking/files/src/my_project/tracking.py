@@ -5,6 +5,7 @@ import os
 from .runs import RUNS, Run
 from .utils.artifacts import write_text
 from .utils.config import BaseConfig
+from .utils.errors import UserError
 
 
 def start(workload: str, config: BaseConfig) -> Run:
@@ -18,11 +19,13 @@ def record(run: Run) -> None:
 
 def promote(run: Run) -> None:
     """Make a run its workload's champion: a file beside the runs names it."""
-    folder = os.path.relpath(run.folder, RUNS)
-    write_text(RUNS / f"{run.metadata['workload']}.champion", f"{folder}\n")
+    write_text(RUNS / f"{run.metadata['workload']}.champion", os.path.relpath(run.folder, RUNS))
 
 
 def champion(workload: str) -> Run | None:
-    """Return the champion of a workload; None before the first was promoted."""
+    """Return the champion of a workload; None before the first, a UserError if it was removed."""
     path = RUNS / f"{workload}.champion"
-    return Run(RUNS / path.read_text(encoding="utf-8").strip()) if path.exists() else None
+    run = Run(RUNS / path.read_text(encoding="utf-8").strip()) if path.exists() else None
+    if run and not run.folder.exists():
+        raise UserError(f"{run.folder}: the champion was removed; promote another with --force")
+    return run

@@ -95,6 +95,13 @@ def test_force_goes_back_without_a_comparison(
     assert pipeline.served_run(NAME).folder.name == first.folder.name
 
 
+def test_force_replaces_a_champion_whose_run_was_removed(first: Run, second: Run) -> None:
+    promotion.promote(first)
+    shutil.rmtree(first.folder)
+    promotion.promote(second, force=True)
+    assert pipeline.served_run(NAME).folder.name == second.folder.name
+
+
 def test_a_damaged_model_is_never_promoted(first: Run) -> None:
     next(path for path in first.model.rglob("*") if path.is_file()).write_bytes(b"damaged")
     for force in (False, True):

@@ -90,7 +90,8 @@ def evaluate(model: Model, data: Digits, figures: Path | None = None) -> dict[st
 
 def _draw(history: list[dict[str, float]], path: Path) -> None:
     figure, axes = plots.new_figure("Learning curve")
-    axes.plot([list(losses.values()) for losses in history], label=["training", "validation"])
+    epochs, losses = range(1, len(history) + 1), [list(one.values()) for one in history]
+    axes.plot(epochs, losses, label=["training", "validation"])
     axes.set(xlabel="epoch", ylabel="cross-entropy", yscale="log")
     axes.legend()
     plots.save_figure(figure, path)

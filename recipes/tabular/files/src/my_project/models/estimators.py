@@ -19,7 +19,7 @@ PERIODS = np.array([365.2425, 7.0])  # days in a year, days in a week
 
 
 class DateFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Expand dates, given as days since 1970, into five numbers each; NaN is a missing date.
+    """Expand dates, given as numbers of days, into five numbers each; NaN is a missing date.
 
     The date itself, standardised (the trend), and sine and cosine of the place in the year and in
     the week, by which December is as near to January as to November. These are not standardised:
