@@ -51,6 +51,8 @@ def test_page(page: str, here: Path) -> None:
     environment = tool_environment()
     environment["PATH"] = f"{scripts}{os.pathsep}{environment['PATH']}"
     environment["MPLCONFIGDIR"] = str(here / "fonts")  # none known yet, as on a new machine
+    for role in ("AUTHOR", "COMMITTER"):  # else `mlmw new` tells what git lacks
+        environment |= {f"GIT_{role}_NAME": "Ada", f"GIT_{role}_EMAIL": "ada@example.org"}
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     assert walk(text, here, environment, give_environments) == len(list(steps(text))) > 0
 
