@@ -178,7 +178,7 @@ def first_commit(folder: Path, message: str, author: str, email: str) -> bool:
     The given author counts only where Git knows none, and mlmw's own name where neither is there.
     Raises `OSError` or `CalledProcessError`, and leaves no half-made repository then.
     """
-    known = identity(folder)
+    known, people = identity(folder), list[str]()
     named = author if any(character.isalnum() for character in author) else NAME
     settings = NEUTRAL | {
         "user.name": known.get("name", named),
@@ -188,8 +188,9 @@ def first_commit(folder: Path, message: str, author: str, email: str) -> bool:
         run(folder, "init", "--quiet", **settings)
         run(folder, "add", "--all", **settings)
         run(folder, "commit", "--quiet", "--no-verify", "--message", message, **settings)
-        people = run(folder, "log", "--format=%an%n%ae%n%cn%n%ce", **settings).splitlines()
+        if len(known) < 2:  # what stands in the environment counts too
+            people = run(folder, "log", "--format=%an%n%ae%n%cn%n%ce", **settings).splitlines()
     except (OSError, subprocess.CalledProcessError):
         shutil.rmtree(folder / ".git", ignore_errors=True)
         raise
-    return known.keys() >= {"name", "email"} or not {NAME, EMAIL} & set(people)
+    return not {NAME, EMAIL} & set(people)
